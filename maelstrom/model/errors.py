@@ -1,0 +1,195 @@
+"""Every error that the product shows to somebody.
+
+An error has a `code` for machines (stable, listed in the reference), a message for people, and a `hint` that says what
+to try next. Nothing here knows of HTTP statuses or exit codes: each door has one table of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with an input. `line` counts from 1, 0 where no line can be named."""
+
+    path: str
+    message: str
+    hint: str = ""
+    file: str = ""
+    line: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class MaelstromError(Exception):
+    """Base of all: `fields` are safe to show and go into the JSON form."""
+
+    code: ClassVar[str] = "internal"
+    default_hint: ClassVar[str] = "see the daemon's log"
+
+    def __init__(self, message: str, *, hint: str | None = None, **fields: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = self.default_hint if hint is None else hint
+        self.fields = fields
+
+    def as_json(self) -> dict[str, Any]:
+        return {"code": self.code, "message": self.message, "hint": self.hint, **self.fields}
+
+
+class InvalidInput(MaelstromError):
+    """An input that cannot be accepted, with all its problems at once (at most 100)."""
+
+    code = "invalid_input"
+    default_hint = "correct the input and try again"
+
+    def __init__(self, message: str, *, problems: tuple[Problem, ...] = (), hint: str | None = None) -> None:
+        self.problems = problems[:100]
+        super().__init__(message, hint=hint, errors=[p.as_json() for p in self.problems])
+
+
+class NotFound(MaelstromError):
+    code = "not_found"
+    default_hint = "check the name, names are listed by the ls commands"
+
+
+class Conflict(MaelstromError):
+    """Changed meanwhile, or taken by something else."""
+
+    code = "conflict"
+    default_hint = "read the current state and try again"
+
+
+class Unauthorized(MaelstromError):
+    code = "unauthorized"
+    default_hint = "give the admin token: --token, MAELSTROM_TOKEN, or the state directory with --state-dir"
+
+
+class Forbidden(MaelstromError):
+    code = "forbidden"
+    default_hint = "use the daemon's own address, or allow the name with MAEL_ADMIN_HOSTS"
+
+
+class Unavailable(MaelstromError):
+    """Something that is needed cannot be reached now (database, engine, daemon); worth trying again."""
+
+    code = "unavailable"
+    default_hint = "check that it runs and can be reached, then try again"
+
+
+class WaitTimeout(MaelstromError):
+    """Waited in vain; what was waited for may still happen."""
+
+    code = "wait_timeout"
+    default_hint = "see `maelctl ps` and `maelctl logs`, or wait longer with --timeout"
+
+
+class SchemaMismatch(MaelstromError):
+    """The database's schema and this version of the code do not fit."""
+
+    code = "schema_mismatch"
+    default_hint = "run the version of maelstromd that made it, or `maelstromd migrate` of a newer one"
+
+
+class InvalidSettings(MaelstromError):
+    """Settings that cannot be used; every problem is listed, its path is the setting's name."""
+
+    code = "invalid_settings"
+    default_hint = "correct the settings named above"
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        self.problems = problems
+        text = "; ".join(f"{p.path}: {p.message}" for p in problems)
+        super().__init__(text, errors=[p.as_json() for p in problems])
+
+
+class StateInUse(MaelstromError):
+    """Another daemon holds the state directory, or the node's name in the cluster."""
+
+    code = "state_in_use"
+    default_hint = "stop the other maelstromd, or give this one another MAEL_STATE_DIR, MAEL_NODE_NAME and ports"
+
+
+class EngineUnavailable(Unavailable):
+    code = "engine_unavailable"
+    default_hint = "start Docker and check DOCKER_HOST; it is tried again by itself"
+
+
+class RuntimeFailed(MaelstromError):
+    """The engine refused to do something, or could not."""
+
+    code = "runtime_failed"
+    default_hint = "see the engine's message"
+
+
+class PullFailed(RuntimeFailed):
+    code = "pull_failed"
+    default_hint = "check the image's name, the registry and the credentials (pullusername, pullpassword)"
+
+
+# What the gateway itself answers. The codes and their statuses are part of the interface.
+
+
+class BadRequest(MaelstromError):
+    code = "bad_request"
+    default_hint = "send an unambiguous HTTP/1.1 request (RFC 9112)"
+
+
+class NoRoute(MaelstromError):
+    code = "no_route"
+    default_hint = "no enabled http source matches this host and path; see `maelctl es ls --type http`"
+
+
+class BodyTooLarge(MaelstromError):
+    code = "body_too_large"
+    default_hint = "send a smaller body"
+
+
+class HeadTooLarge(MaelstromError):
+    code = "head_too_large"
+    default_hint = "send fewer or shorter header fields"
+
+
+class QueueFull(MaelstromError):
+    code = "queue_full"
+    default_hint = "try again later; raise maxqueue, maxconcurrency or maxinstances if this is usual"
+
+
+class StartFailed(MaelstromError):
+    """A container could not be started; the message says why."""
+
+    code = "start_failed"
+    default_hint = "see `maelctl logs` and `maelctl ps`"
+
+
+class NoCapacity(MaelstromError):
+    code = "no_capacity"
+    default_hint = "free memory on the host, lower reservememory, or add a node"
+
+
+class Disabled(MaelstromError):
+    code = "disabled"
+    default_hint = "enable the source with `maelctl es enable`"
+
+
+class Deadline(MaelstromError):
+    code = "deadline"
+    default_hint = "raise maxdurationseconds if the work needs longer"
+
+
+class UpstreamBroken(MaelstromError):
+    code = "upstream_broken"
+    default_hint = "the component broke the connection or sent no valid answer; see `maelctl logs`"
+
+
+class Draining(MaelstromError):
+    code = "draining"
+    default_hint = "this node is stopping; try another one"
+
+
+class RequestTimeout(MaelstromError):
+    code = "request_timeout"
+    default_hint = "send the whole request without pauses"

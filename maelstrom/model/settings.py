@@ -1,0 +1,100 @@
+"""The daemon's settings: one typed tree, read once by `daemon/environment`, each service gets only what it needs.
+
+Each field's description says what it does, its unit and why the default is what it is; the reference in
+docs/settings.md is generated from here. The environment's name of a field is `MAEL_` and its name in capitals.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Listen(BaseModel):
+    """`host:port`; port 0 takes any free one. An IPv6 host stands in brackets when written."""
+
+    model_config = ConfigDict(frozen=True)
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class Settings(BaseModel):
+    """All settings of `maelstromd`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    state_dir: Path = Field(
+        description="SQLite file, admin token, ready.json and locks; made 0700. Default: /var/lib/maelstrom for root,"
+        " else $XDG_STATE_HOME/maelstrom."
+    )
+    database_url: str = Field(
+        default="",
+        description="`sqlite:///path` or `postgresql://…` (several hosts: the writable one is used)."
+        " Default: maelstrom.db in the state directory.",
+    )
+    database_listen_url: str = Field(
+        default="", description="Another address for LISTEN, where the database is behind PgBouncer. Default: the same."
+    )
+    beat_seconds: float = Field(default=3, gt=0, description="Seconds between two beats of this node's session.")
+    session_ttl_seconds: float = Field(
+        default=10, gt=0, description="A session unseen for so many seconds is dead; at least three beats."
+    )
+    public_listen: Listen = Field(default=Listen(host="0.0.0.0", port=80), description="Public gateway, `host:port`.")
+    public_health_path: str = Field(
+        default="/_mael_health_check",
+        description="Answered by the public gateway itself: 200, 503 while it stops. Empty: no path is reserved.",
+    )
+    admin_listen: Listen = Field(
+        default=Listen(host="127.0.0.1", port=8374), description="Admin API, health and metrics, `host:port`."
+    )
+    admin_hosts: tuple[str, ...] = Field(
+        default=(),
+        description="Further Host names that the admin listener answers to, comma separated; addresses and localhost always.",
+    )
+    admin_token: str = Field(
+        default="", repr=False, description="The admin token. Default: made at the first start, in <state dir>/admin-token."
+    )
+    internal_listen: Listen | None = Field(
+        default=None,
+        description="Gateway for containers (MAELSTROM_PRIVATE_URL). Default: the engine's bridge address, port 8375.",
+    )
+    node_name: str = Field(description="Name of this node, unique per live node of the cluster. Default: the host's name.")
+    cluster_name: str = Field(
+        default="default",
+        description="With the node's name it says whose container is whose on a shared engine.",
+    )
+    gateway_workers: int = Field(default=1, ge=1, description="Processes of the public gateway.")
+    trusted_proxies: tuple[str, ...] = Field(
+        default=(),
+        description="Addresses and networks whose X-Forwarded-* and Forwarded are kept, comma separated.",
+    )
+    access_log: str = Field(default="off", description="`off`, `all`, or a share of the requests such as `0.01`.")
+    show_reasons: bool = Field(
+        default=False, description="Whether clients of the public gateway see the reason of an error, not only its code."
+    )
+    metrics_token: bool = Field(default=False, description="Whether GET /metrics needs the admin token.")
+    head_timeout_seconds: float = Field(default=30, gt=0, description="Seconds in which a request's head must be there; else 408.")
+    body_timeout_seconds: float = Field(default=60, gt=0, description="Seconds that a request's body may stand still; else 408.")
+    keepalive_seconds: float = Field(default=75, gt=0, description="Seconds that an idle client connection is kept open.")
+    max_body_bytes: int = Field(default=0, ge=0, description="Largest request body in bytes; 0: any size. More is answered 413.")
+    shutdown_grace_seconds: float = Field(
+        default=60, ge=0, description="One budget, in seconds, for the whole stop; as long as a long poll of Step Functions."
+    )
+    stop_containers: bool = Field(
+        default=False, description="Stop own containers at exit, or leave them to be adopted by the next start."
+    )
+    total_memory: int = Field(
+        default=-1, description="MiB that containers may reserve on this node; negative: the machine's memory; 0: none."
+    )
+    log_format: Literal["text", "json"] = Field(default="text", description="`json` gives one object a line.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level that is logged.")
+
+    @property
+    def sqlite(self) -> bool:
+        return self.database_url.startswith("sqlite")
