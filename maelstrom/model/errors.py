@@ -125,6 +125,13 @@ class RuntimeFailed(MaelstromError):
     default_hint = "see the engine's message"
 
 
+class ImageMissing(RuntimeFailed):
+    """The engine has no such image; it can be pulled."""
+
+    code = "image_missing"
+    default_hint = "pull or build the image on this host"
+
+
 class PullFailed(RuntimeFailed):
     code = "pull_failed"
     default_hint = "check the image's name, the registry and the credentials (pullusername, pullpassword)"

@@ -31,6 +31,7 @@ class Observed:
     exit_code: int | None = None  # None while running
     oom_killed: bool = False
     error: str = ""  # the engine's own words when a start failed
+    instance: str = ""  # the instance id given to `create`
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class LogLine:
 
 class Runtime(Protocol):
     async def create(self, component: Component, instance_id: str) -> str:
-        """Makes a container, not started, with all that the definition says; returns its id. The image must be there."""
+        """Makes a container, not started, with all that the definition says; returns its id. Raises ImageMissing."""
         ...
 
     async def start(self, container: str) -> Observed:

@@ -1,0 +1,117 @@
+"""One component as this node runs it: its pool, its load, and what its last starts came to.
+
+Only the converger changes it. Plain state: no I/O, no tasks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from maelstrom.activation.instance import Instance
+from maelstrom.activation.load import LoadMeter
+from maelstrom.activation.pool import Pool
+from maelstrom.model.component import Component
+from maelstrom.model.errors import MaelstromError
+from maelstrom.model.instance import Receipt
+from maelstrom.plan.converge import Seen
+
+QUICK_DEATH_SECONDS = 10.0
+QUICK_DEATHS_FORGIVEN = 4
+
+
+class StartStats:
+    """Counters of starts, read by metrics."""
+
+    __slots__ = ("deaths", "failed", "phase_ms", "started")
+
+    def __init__(self) -> None:
+        self.started = 0
+        self.failed = 0
+        self.deaths = 0
+        self.phase_ms: dict[str, float] = {}  # sum over all starts
+
+    def add(self, receipt: Receipt) -> None:
+        self.started += 1
+        for phase, ms in receipt.phases.items():
+            self.phase_ms[phase] = self.phase_ms.get(phase, 0.0) + ms
+
+
+class Deployment:
+    """State of one component; `component` is what is wanted now, also while older instances still run."""
+
+    __slots__ = (
+        "component",
+        "failed",
+        "failures",
+        "fingerprint",
+        "image_id",
+        "meter",
+        "not_before",
+        "pool",
+        "pulled_version",
+        "quick_deaths",
+        "removed",
+        "stats",
+    )
+
+    def __init__(
+        self, component: Component, fingerprint: str, on_want: Callable[[Pool], None], on_idle: Callable[[Pool], None]
+    ) -> None:
+        self.component = component
+        self.fingerprint = fingerprint
+        self.pool = Pool(component, on_want, on_idle)
+        self.meter = LoadMeter()
+        self.removed = False
+        self.failures = 0  # starts that failed one after another
+        self.quick_deaths = 0  # instances that died soon after they were ready, one after another
+        self.not_before = 0.0  # monotonic: no start before (back-off)
+        self.failed: Instance | None = None  # the last one that failed, until one is ready again
+        self.image_id: str | None = None  # what the image's name stands for now, where that is known
+        self.pulled_version = 0  # pullimageonput: pulled for this version by this process
+        self.stats = StartStats()
+
+    def want(self, component: Component, fingerprint: str) -> None:
+        """A new definition or generation: what failed before says nothing about it."""
+        self.component = component
+        self.fingerprint = fingerprint
+        self.pool.component = component
+        self.removed = False
+        self.pool.closed = False
+        self.image_id = None
+        self.forgive()
+
+    def forgive(self) -> None:
+        self.failures = 0
+        self.quick_deaths = 0
+        self.not_before = 0.0
+        self.pool.failure = None
+
+    def current(self, instance: Instance) -> bool:
+        if instance.fingerprint != self.fingerprint:
+            return False
+        return self.image_id is None or not instance.image_id or instance.image_id == self.image_id
+
+    def seen(self, now: float) -> list[Seen]:
+        return [
+            Seen(
+                id=i.id,
+                state=i.state if i.state in ("starting", "ready") else "draining",  # type: ignore[arg-type]
+                current=self.current(i),
+                in_flight=i.in_flight,
+                idle_seconds=now - i.last_used,
+            )
+            for i in self.pool.instances
+        ]
+
+    def instance(self, id: str) -> Instance | None:
+        return next((i for i in self.pool.instances if i.id == id), None)
+
+    def start_failed(self, error: MaelstromError, instance: Instance, not_before: float) -> None:
+        """Callers who wait are told at once, unless another instance serves or is on its way."""
+        self.stats.failed += 1
+        self.failures += 1
+        self.not_before = not_before
+        self.failed = instance
+        self.pool.failure = error
+        if not any(i.state in ("starting", "ready") for i in self.pool.instances):
+            self.pool.refuse_all(error)

@@ -1,0 +1,167 @@
+"""One start of one container, from its image to its first good answer, with a receipt or a black box.
+
+Raises what went wrong; whatever happens, a container that did not become ready is removed. It must not know of pools,
+queues or plans.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from maelstrom.activation.governor import Governor
+from maelstrom.activation.images import Images
+from maelstrom.activation.instance import Instance
+from maelstrom.model.component import Component
+from maelstrom.model.errors import EngineUnavailable, MaelstromError, StartFailed
+from maelstrom.model.instance import Address, BlackBox
+from maelstrom.runtime.port import Observed, Runtime
+from maelstrom.runtime.ready import ReadyTimeout, wait_ready
+
+LOG_TAIL_LINES = 20
+
+
+class Starter:
+    """Starts containers through the runtime, a few at a time."""
+
+    def __init__(self, runtime: Runtime, images: Images, governor: Governor, monotonic: Callable[[], float]) -> None:
+        self._runtime = runtime
+        self._images = images
+        self._governor = governor
+        self._monotonic = monotonic
+        self._starting: dict[str, asyncio.Event] = {}  # container -> set when the engine says that it ended
+
+    def died(self, container: str) -> bool:
+        """The engine says that the container ended; True if it was being started."""
+        event = self._starting.get(container)
+        if event is None:
+            return False
+        event.set()
+        return True
+
+    async def start(self, component: Component, instance: Instance) -> None:
+        """Makes `instance` run; fills in its container, address and receipt. Raises StartFailed or EngineUnavailable."""
+        mark = _Stopwatch(self._monotonic, instance.receipt.phases)
+        async with self._governor.turn():
+            mark("queue")
+            try:
+                await self._create_and_start(component, instance, mark)
+            except BaseException:
+                # also when cancelled: nothing may be left that nobody knows of
+                if instance.container:
+                    await asyncio.shield(self._discard(instance.container))
+                raise
+            finally:
+                self._starting.pop(instance.container, None)
+
+    async def adopt(self, component: Component, instance: Instance) -> None:
+        """The same end for a container that runs already: ready only after a good answer."""
+        mark = _Stopwatch(self._monotonic, instance.receipt.phases)
+        ended = self._starting[instance.container] = asyncio.Event()
+        try:
+            await self._until_ready(component, instance, ended, mark)
+        except BaseException:
+            await asyncio.shield(self._discard(instance.container))
+            raise
+        finally:
+            self._starting.pop(instance.container, None)
+
+    async def _create_and_start(self, component: Component, instance: Instance, mark: _Stopwatch) -> None:
+        instance.container = await self._images.create(component, instance.id, mark)
+        mark("create")
+        ended = self._starting[instance.container] = asyncio.Event()
+        observed = await self._runtime.start(instance.container)
+        mark("start")
+        if not observed.running:
+            raise await self._failed(instance, f"exited with code {observed.exit_code} at start", observed, "")
+        take_observed(instance, observed)
+        await self._until_ready(component, instance, ended, mark)
+
+    async def _until_ready(
+        self, component: Component, instance: Instance, ended: asyncio.Event, mark: _Stopwatch
+    ) -> None:
+        seconds = component.definition.httpstarthealthcheckseconds
+        if seconds >= 0:
+            try:
+                phases = await wait_ready(
+                    instance.address, component.definition.httphealthcheckpath, seconds=seconds, ended=ended
+                )
+            except ReadyTimeout as error:
+                observed = await self._runtime.inspect(instance.container)
+                raise await self._failed(instance, str(error), observed, error.last_probe) from None
+            instance.receipt.phases.update(phases)
+            mark.restart()
+        # the address is trusted only if the answer came from this very run
+        observed = await self._runtime.inspect(instance.container)
+        if observed is None or not same_run(instance, observed):
+            code = None if observed is None else observed.exit_code
+            raise await self._failed(instance, f"exited with code {code} while it started", observed, "")
+        instance.started_at = time.time()
+
+    async def _failed(self, instance: Instance, why: str, observed: Observed | None, last_probe: str) -> StartFailed:
+        oom = observed is not None and observed.oom_killed
+        if oom:
+            why = f"{why} (out of memory)"
+        if observed is not None and observed.error:
+            why = f"{why}: {observed.error}"
+        try:
+            tail = await self._runtime.log_tail(instance.container, LOG_TAIL_LINES)
+        except MaelstromError as error:
+            tail = (f"(no log: {error.message})",)
+        instance.black_box = BlackBox(
+            reason=why,
+            exit_code=observed.exit_code if observed is not None else None,
+            oom_killed=oom,
+            log_tail=tail,
+            last_probe=last_probe,
+            at=time.time(),
+        )
+        said = f"; last log line: {tail[-1][:200]}" if tail else ""
+        return StartFailed(f"{instance.component.full_name} did not start: {why}{said}")
+
+    async def _discard(self, container: str) -> None:
+        try:
+            await self._runtime.remove(container)
+        except EngineUnavailable:
+            return  # the next full list finds and removes it
+
+
+class _Stopwatch:
+    """Writes the ms since the last mark into a receipt."""
+
+    def __init__(self, monotonic: Callable[[], float], phases: dict[str, float]) -> None:
+        self._monotonic = monotonic
+        self._phases = phases
+        self._last = monotonic()
+
+    def __call__(self, phase: str) -> None:
+        now = self._monotonic()
+        self._phases[phase] = round(self._phases.get(phase, 0.0) + (now - self._last) * 1000, 3)
+        self._last = now
+
+    def restart(self) -> None:
+        self._last = self._monotonic()
+
+
+def take_observed(instance: Instance, observed: Observed) -> None:
+    """What the engine says of a running container, into the instance."""
+    instance.container = observed.container
+    instance.run = observed.started_at
+    instance.image_id = observed.image_id
+    instance.address = observed.address or Address("", 0)
+    if observed.address is None:
+        raise StartFailed(
+            f"{instance.component.full_name} has no network address that the daemon reaches",
+            hint="networkname must be a network that gives the container an address",
+        )
+
+
+def same_run(instance: Instance, observed: Observed) -> bool:
+    """Whether this is still the very container, run and address that the instance stands for (F121)."""
+    return (
+        observed.running
+        and observed.container == instance.container
+        and observed.started_at == instance.run
+        and observed.address == instance.address
+    )

@@ -1,0 +1,63 @@
+"""How many instances of a component this node wants: a pure function of measured load.
+
+Load is demand: requests in flight plus those that wait, so a long request counts while it runs and a queue counts at
+once. It must not know of containers, clocks or queues; samples are handed in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+
+from maelstrom.model.component import ComponentDefinition
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What was measured of one component on this node."""
+
+    demand: int  # in flight and waiting, now
+    recent_mean: float  # mean demand of the last seconds
+    recent_full: bool  # the window of `recent_mean` is filled: one burst alone scales nothing out
+    peak: float  # highest demand of the last minute
+    peak_full: bool  # that minute has been measured: no scaling in before
+    idle_seconds: float  # since a request ended or an instance became ready; infinite if never
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    count: int
+    reason: str
+
+
+def wanted_instances(definition: ComponentDefinition, load: Load, running: int) -> Wanted:
+    """How many there should be, given that `running` are there (starting ones included).
+
+    The rule is the product's old one (mean over the upper threshold: out; peak under the lower one: in; else as it is),
+    at most doubled by one step, then held between the limits.
+    """
+    per_instance = definition.maxconcurrency
+    up, down = definition.scaleupconcurrencypct, definition.scaledownconcurrencypct
+    capacity = running * per_instance
+    target, reason = running, "as it is"
+    if running and load.recent_full and load.recent_mean > capacity * up:
+        target = min(ceil(load.recent_mean / (per_instance * up)), running * 2)
+        reason = f"mean load {load.recent_mean:.1f} over {up:.0%} of {capacity}"
+    elif running and load.peak_full and load.peak < capacity * down:
+        target = ceil(load.peak / (per_instance * up))
+        reason = f"peak load {load.peak:.1f} under {down:.0%} of {capacity}"
+    return _limited(definition, load, target, reason)
+
+
+def _limited(definition: ComponentDefinition, load: Load, target: int, reason: str) -> Wanted:
+    in_use = load.demand > 0 or load.idle_seconds < definition.idletimeoutseconds
+    if not in_use and target > definition.mininstances:
+        target, reason = 0, f"idle for {definition.idletimeoutseconds} s"
+    least = max(definition.mininstances, 1 if in_use else 0)
+    if target < least:
+        target = least
+        reason = "mininstances" if definition.mininstances >= least else "in use"
+    for name, limit in (("maxinstances", definition.maxinstances), ("maxinstancespernode", definition.maxinstancespernode)):
+        if limit is not None and target > limit:
+            target, reason = limit, name
+    return Wanted(target, reason)
