@@ -56,6 +56,13 @@ class NotFound(MaelstromError):
     default_hint = "check the name, names are listed by the ls commands"
 
 
+class AmbiguousName(MaelstromError):
+    """A name without project that several projects have."""
+
+    code = "ambiguous_name"
+    default_hint = "say which one with --project, or write the name as <project>_<name>"
+
+
 class Conflict(MaelstromError):
     """Changed meanwhile, or taken by something else."""
 
@@ -135,6 +142,19 @@ class ImageMissing(RuntimeFailed):
 class PullFailed(RuntimeFailed):
     code = "pull_failed"
     default_hint = "check the image's name, the registry and the credentials (pullusername, pullpassword)"
+
+
+# What only the admin API answers.
+
+
+class MethodNotAllowed(MaelstromError):
+    code = "method_not_allowed"
+    default_hint = "see /openapi.json for the operations there are"
+
+
+class UnsupportedMedia(MaelstromError):
+    code = "unsupported_media_type"
+    default_hint = "send the body as `Content-Type: application/json`, in UTF-8 and not compressed"
 
 
 # What the gateway itself answers. The codes and their statuses are part of the interface.
