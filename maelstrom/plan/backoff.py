@@ -5,6 +5,7 @@ It must not know what is tried, nor sleep: who waits may be woken by something b
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -26,10 +27,9 @@ class Backoff:
 
         Never 0, so that no caller spins, whatever chance says.
         """
-        ceiling = self.first
-        for _ in range(failures - 1):
-            ceiling *= self.factor
-            if ceiling >= self.cap:  # stop here: a power of a long outage's count would overflow
-                ceiling = self.cap
-                break
+        steps = max(failures - 1, 0)
+        if self.factor > 1 and steps >= math.log(self.cap / self.first, self.factor):
+            ceiling = self.cap  # decided by logarithms: a power of a long outage's count would overflow
+        else:
+            ceiling = self.first * self.factor**steps
         return ceiling * (1 - self.jitter * chance)
