@@ -48,10 +48,10 @@ class Deployment:
         "meter",
         "not_before",
         "pool",
-        "pulled_version",
         "quick_deaths",
         "removed",
         "stats",
+        "target",
     )
 
     def __init__(
@@ -67,8 +67,20 @@ class Deployment:
         self.not_before = 0.0  # monotonic: no start before (back-off)
         self.failed: Instance | None = None  # the last one that failed, until one is ready again
         self.image_id: str | None = None  # what the image's name stands for now, where that is known
-        self.pulled_version = 0  # pullimageonput: pulled for this version by this process
         self.stats = StartStats()
+        self.target = 0  # how many instances there should be
+
+    @property
+    def active(self) -> bool:
+        """Whether time alone may ask for something to be done."""
+        return bool(
+            self.pool.instances
+            or self.pool.queue
+            or self.pool.failure
+            or self.removed
+            or self.target
+            or self.component.definition.mininstances
+        )
 
     def want(self, component: Component, fingerprint: str) -> None:
         """A new definition or generation: what failed before says nothing about it."""

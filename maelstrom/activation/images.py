@@ -7,12 +7,15 @@ the start: an old local image is never run in its place.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from maelstrom.model.component import Component
-from maelstrom.model.errors import ImageMissing
+from maelstrom.model.errors import ImageMissing, MaelstromError
 from maelstrom.runtime.port import Runtime
+
+log = logging.getLogger("maelstrom.activation")
 
 PULL_SECONDS = 900.0
 
@@ -55,3 +58,11 @@ class Images:
             task.add_done_callback(lambda _: self._pulling.pop(key, None))
         await asyncio.shield(task)
         self._pulled[component.key] = component.version
+
+    async def current_id(self, component: Component) -> str | None:
+        """What the image's name stands for now; None where nothing or where the engine cannot say."""
+        try:
+            return await self._runtime.image_id(component.definition.image)
+        except MaelstromError as error:
+            log.warning("%s: its image cannot be looked at: %s", component.key.full_name, error.message)
+            return None

@@ -60,7 +60,7 @@ class Instance:
         self.image_id = ""
         self.address = Address("", 0)
         self.in_flight = 0
-        self.last_used = 0.0  # monotonic; when it became ready, or its last request ended
+        self.last_used = float("-inf")  # monotonic; when it became ready, or its last request ended
         self.ready_at = 0.0  # monotonic
         self.started_at: float | None = None  # seconds since 1970, for people
         self.last_request_at: float | None = None

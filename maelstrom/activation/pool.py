@@ -13,7 +13,7 @@ from typing import Protocol
 
 from maelstrom.activation.instance import Instance
 from maelstrom.model.component import Component
-from maelstrom.model.errors import Draining, MaelstromError, QueueFull
+from maelstrom.model.errors import Draining, MaelstromError, NoRoute, QueueFull
 
 NO_LIMIT = 1 << 30
 
@@ -123,12 +123,14 @@ class Pool:
             waiter.refused(error)
 
     @property
-    def waiting(self) -> int:
-        return len(self.queue)
+    def demand(self) -> int:
+        return self.in_flight + len(self.queue)
 
     def _enqueue(self, waiter: Waiter) -> None:
         if self.draining:
             raise Draining("this node is stopping")
+        if self.closed:
+            raise NoRoute(f"{self.component.key.full_name} was removed")
         if self.failure is not None and not any(i.state in ("ready", "starting") for i in self.instances):
             raise self.failure
         limit = self.component.definition.maxqueue

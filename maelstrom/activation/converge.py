@@ -1,0 +1,337 @@
+"""The loop that makes this node's containers what they should be: observe, plan, act.
+
+It is woken by a hint (somebody waits, something ended, a definition changed) or by its tick, takes no input, and looks at
+everything again. It must not know of requests: they meet it only in the pool.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from maelstrom.activation.deployment import QUICK_DEATH_SECONDS, QUICK_DEATHS_FORGIVEN, Deployment
+from maelstrom.activation.images import Images
+from maelstrom.activation.instance import Instance
+from maelstrom.activation.load import SAMPLE_SECONDS
+from maelstrom.activation.pool import NO_LIMIT, Pool
+from maelstrom.activation.starts import Starter
+from maelstrom.activation.stops import Stopper
+from maelstrom.model.component import Component, ComponentDefinition, ComponentKey
+from maelstrom.model.errors import EngineUnavailable, MaelstromError, NoCapacity, StartFailed
+from maelstrom.plan.autoscale import wanted_instances
+from maelstrom.plan.backoff import Backoff
+from maelstrom.plan.converge import Drain, Start, plan_component
+
+log = logging.getLogger("maelstrom.activation")
+
+START_BACKOFF = Backoff(first=1.0, cap=60.0)
+ENGINE_BACKOFF = Backoff(first=1.0, cap=2.0)  # an engine that is back is used at once
+NO_MEMORY_SECONDS = 1.0
+
+Spawn = Callable[[Coroutine[Any, Any, Any], str], "asyncio.Task[Any]"]
+
+
+class Converger:
+    """Owner of all deployments of this node."""
+
+    def __init__(
+        self,
+        starter: Starter,
+        stopper: Stopper,
+        images: Images,
+        spawn: Spawn,
+        *,
+        monotonic: Callable[[], float],
+        jitter: Callable[[], float],
+        memory_mib: int,
+    ) -> None:
+        self.deployments: dict[ComponentKey, Deployment] = {}
+        self.last_pass = 0.0  # monotonic
+        self._starter = starter
+        self._stopper = stopper
+        self._images = images
+        self._spawn = spawn
+        self._monotonic = monotonic
+        self._jitter = jitter  # 0..1
+        self._memory_mib = memory_mib
+        self._dirty: set[Deployment] = set()
+        self._hint = asyncio.Event()
+        self._next_tick = 0.0
+        self._start_tasks: dict[str, asyncio.Task[Any]] = {}
+        self._drain_until: dict[str, float] = {}
+
+    # hints
+
+    def wake(self, deployment: Deployment) -> None:
+        self._dirty.add(deployment)
+        self._hint.set()
+
+    def add(self, component: Component, fingerprint: str) -> Deployment:
+        """The deployment of a component, made where there is none."""
+
+        def hint(_: Pool) -> None:
+            self.wake(deployment)
+
+        deployment = Deployment(component, fingerprint, hint, hint)
+        self.deployments[component.key] = deployment
+        self.wake(deployment)
+        return deployment
+
+    # the loop
+
+    async def run(self) -> None:
+        while True:
+            self._pass()
+            try:
+                async with asyncio.timeout(max(0.0, self._next_tick - self._monotonic())):
+                    await self._hint.wait()
+            except TimeoutError:
+                continue
+
+    def _pass(self) -> None:
+        now = self._monotonic()
+        self._hint.clear()
+        dirty, self._dirty = self._dirty, set()
+        if now >= self._next_tick:
+            self._next_tick = now + SAMPLE_SECONDS
+            for deployment in self.deployments.values():
+                if deployment.active:
+                    dirty.add(deployment)
+                    self._tick(deployment, now)
+        for deployment in dirty:
+            self._converge(deployment, now)
+        self.last_pass = now
+
+    def _tick(self, deployment: Deployment, now: float) -> None:
+        pool = deployment.pool
+        if pool.instances or pool.queue:
+            deployment.meter.sample(pool.demand, now)
+        if pool.failure is not None and now >= deployment.not_before:
+            pool.failure = None  # the back-off is over: the next claim, or mininstances, tries again
+        for instance in pool.instances:
+            if instance.state == "draining" and now >= self._drain_until.get(instance.id, now):
+                log.warning(
+                    "%s: %d requests were cut, draining took too long", instance.component.full_name, instance.in_flight
+                )
+                self._stop(deployment, instance)
+
+    def _converge(self, deployment: Deployment, now: float) -> None:
+        pool = deployment.pool
+        for instance in pool.instances:
+            deployment.meter.used(instance.last_used)
+            if instance.suspect and instance.state == "ready":
+                self._verify(deployment, instance)
+            elif instance.state == "draining" and not instance.in_flight:
+                self._stop(deployment, instance)
+        definition: ComponentDefinition | None = None if deployment.removed else deployment.component.definition
+        why = "removed" if definition is None else self._aim(deployment, definition, now)
+        for action in plan_component(definition, deployment.seen(now), deployment.target, why):
+            match action:
+                case Start(reason):
+                    if not self._start(deployment, reason, now):
+                        break
+                case Drain(id, reason):
+                    found = deployment.instance(id)
+                    if found is not None:
+                        self.drain(deployment, found, reason)
+        if deployment.removed and not pool.instances:
+            self.deployments.pop(deployment.component.key, None)
+
+    def _aim(self, deployment: Deployment, definition: ComponentDefinition, now: float) -> str:
+        """Sets how many instances there should be; says why."""
+        load = deployment.meter.load(deployment.pool.demand, now)
+        want = wanted_instances(definition, load, deployment.target)
+        if want.count != deployment.target:
+            deployment.target = want.count
+            deployment.meter.reset()
+        return want.reason
+
+    # actions
+
+    def _start(self, deployment: Deployment, reason: str, now: float) -> bool:
+        if now < deployment.not_before:
+            return False
+        component = deployment.component
+        pool = deployment.pool
+        if not self._fits(component.definition):
+            error = NoCapacity(
+                f"no memory left for {component.key.full_name}: it reserves {component.definition.reservememory} MiB,"
+                f" {self._reserved()} of {self._memory_mib} MiB are taken"
+            )
+            deployment.not_before = now + NO_MEMORY_SECONDS
+            pool.failure = error
+            if not any(i.state in ("starting", "ready") for i in pool.instances):
+                pool.refuse_all(error)
+            return False
+        instance = new_instance(deployment)
+        pool.instances.append(instance)
+        log.info("%s: starting an instance (%s)", component.key.full_name, reason, extra={"instance": instance.id})
+        self._track(deployment, instance, self._starter.start(component, instance))
+        return True
+
+    def adopt(self, deployment: Deployment, instance: Instance) -> None:
+        """A container that runs already: ready after its first good answer."""
+        deployment.pool.instances.append(instance)
+        self._track(deployment, instance, self._starter.adopt(deployment.component, instance))
+
+    def _track(self, deployment: Deployment, instance: Instance, start: Coroutine[Any, Any, None]) -> None:
+        name = f"start {instance.component.full_name} {instance.id}"
+        self._start_tasks[instance.id] = self._spawn(self._started(deployment, instance, start), name)
+
+    async def _started(self, deployment: Deployment, instance: Instance, start: Coroutine[Any, Any, None]) -> None:
+        pool = deployment.pool
+        try:
+            await start
+        except asyncio.CancelledError:
+            pool.instances.remove(instance)  # drained while it started, or the node stops
+            raise
+        except Exception as error:
+            pool.instances.remove(instance)
+            instance.state = "failed"
+            self._start_failed(deployment, instance, error)
+        else:
+            now = self._monotonic()
+            instance.ready_at = instance.last_used = now
+            if instance.state == "starting":
+                instance.state = "ready"
+            deployment.stats.add(instance.receipt)
+            deployment.failures = 0
+            deployment.failed = None
+            pool.failure = None
+            log.info(
+                "%s: ready after %.0f ms",
+                instance.component.full_name,
+                instance.receipt.total_ms,
+                extra={"instance": instance.id, "receipt_ms": instance.receipt.phases},
+            )
+            pool.grant()
+            if not deployment.current(instance):
+                await self.look_at_image(deployment)  # a pull, or a tag moved while it started
+        finally:
+            self._start_tasks.pop(instance.id, None)
+            self.wake(deployment)
+
+    def _start_failed(self, deployment: Deployment, instance: Instance, error: Exception) -> None:
+        backoff = ENGINE_BACKOFF if isinstance(error, EngineUnavailable) else START_BACKOFF
+        seconds = backoff.delay(deployment.failures + 1, self._jitter())
+        failure = as_start_failed(instance, error)
+        failure.fields["retry_after"] = max(1, round(seconds))
+        log.warning("%s; next try in %.1f s", failure.message, seconds, extra={"instance": instance.id})
+        deployment.start_failed(failure, instance, self._monotonic() + seconds)
+
+    async def look_at_image(self, deployment: Deployment) -> None:
+        """Instances of an image that its name does not stand for any more are replaced, as those of an old version."""
+        image_id = await self._images.current_id(deployment.component)
+        if image_id is not None and image_id != deployment.image_id:
+            deployment.image_id = image_id
+            self.wake(deployment)
+
+    def drain(self, deployment: Deployment, instance: Instance, reason: str) -> None:
+        """No more requests for it; it is stopped when those it has have ended, or at their longest deadline."""
+        log.info("%s: draining (%s)", instance.component.full_name, reason, extra={"instance": instance.id})
+        task = self._start_tasks.get(instance.id)
+        if instance.state == "starting":
+            instance.state = "draining"
+            if task is not None:
+                task.cancel()
+            return
+        instance.state = "draining"
+        self._drain_until[instance.id] = self._monotonic() + deployment.component.definition.maxdurationseconds
+        if not instance.in_flight:
+            self._stop(deployment, instance)
+
+    def _stop(self, deployment: Deployment, instance: Instance) -> None:
+        instance.state = "stopping"
+        self._drain_until.pop(instance.id, None)
+        instance.cut()
+        self._spawn(
+            self._stopped(deployment, instance), f"stop {instance.component.full_name} {instance.id}"
+        )
+
+    async def _stopped(self, deployment: Deployment, instance: Instance) -> None:
+        try:
+            await self._stopper.stop(deployment.component.definition, instance)
+        except MaelstromError as error:
+            # the next full list of the engine finds what is left
+            log.warning("%s: could not be stopped: %s", instance.component.full_name, error.message)
+        finally:
+            if instance in deployment.pool.instances:
+                deployment.pool.instances.remove(instance)
+            self.wake(deployment)
+
+    def _verify(self, deployment: Deployment, instance: Instance) -> None:
+        name = f"verify {instance.component.full_name} {instance.id}"
+        if self._stopper.verifying(instance):
+            return
+        self._spawn(self._verified(deployment, instance), name)
+
+    async def _verified(self, deployment: Deployment, instance: Instance) -> None:
+        alive = await self._stopper.same(instance)
+        if alive is None or instance.state != "ready":
+            return  # the engine cannot say: asked again at the next tick
+        if alive:
+            instance.suspect = False
+            deployment.pool.grant()
+        else:
+            self.died(deployment, instance, "gone")
+
+    def died(self, deployment: Deployment, instance: Instance, why: str) -> None:
+        """The engine says that a container that was ready has ended: replaced at once, its open requests are cut."""
+        if instance.state == "stopping" or instance not in deployment.pool.instances:
+            return
+        now = self._monotonic()
+        deployment.pool.instances.remove(instance)
+        instance.state = "failed"
+        deployment.failed = instance
+        deployment.stats.deaths += 1
+        quick = now - instance.ready_at < QUICK_DEATH_SECONDS
+        deployment.quick_deaths = deployment.quick_deaths + 1 if quick else 0
+        if deployment.quick_deaths > QUICK_DEATHS_FORGIVEN:
+            tries = deployment.quick_deaths - QUICK_DEATHS_FORGIVEN
+            deployment.not_before = now + START_BACKOFF.delay(tries, self._jitter())
+        log.warning("%s: died (%s)", instance.component.full_name, why, extra={"container": instance.container})
+        instance.cut()
+        self._spawn(self._stopper.bury(instance, why), f"bury {instance.component.full_name} {instance.id}")
+        self.wake(deployment)
+
+    # memory
+
+    def _reserved(self) -> int:
+        return sum(
+            d.component.definition.reservememory * len(d.pool.instances) for d in self.deployments.values()
+        )
+
+    def _fits(self, definition: ComponentDefinition) -> bool:
+        return self._reserved() + definition.reservememory <= self._memory_mib
+
+    async def stop(self) -> None:
+        """Ends starts under way; containers that run are left as they are."""
+        tasks = list(self._start_tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def new_instance(deployment: Deployment) -> Instance:
+    definition = deployment.component.definition
+    return Instance(
+        uuid.uuid4().hex[:12],
+        deployment.component.key,
+        deployment.component.version,
+        deployment.fingerprint,
+        NO_LIMIT if definition.softconcurrencylimit else definition.maxconcurrency,
+    )
+
+
+def as_start_failed(instance: Instance, error: Exception) -> StartFailed:
+    """What the callers who waited are told; a fault of our own is logged with all its details."""
+    if isinstance(error, StartFailed):
+        return error
+    name = instance.component.full_name
+    if isinstance(error, MaelstromError):
+        return StartFailed(f"{name} did not start: {error.message}", hint=error.hint, cause=error.code)
+    log.error("%s: internal error while it started", name, exc_info=error)
+    return StartFailed(f"{name} did not start: internal error", cause="internal")
