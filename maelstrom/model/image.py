@@ -1,8 +1,8 @@
 """Image references as Docker reads them: registry host and port, path, tag, digest.
 
 Grammar and normalisation are those of the engine's own reference parser (github.com/distribution/reference), so that
-`app`, `docker.io/library/app` and `index.docker.io/library/app:latest` are known to be the same image. Pure text: it must
-not know of engines or registries.
+`app`, `docker.io/library/app` and `index.docker.io/library/app:latest` are known to be the same image. Pure text: it
+must not know of engines or registries.
 """
 
 from __future__ import annotations

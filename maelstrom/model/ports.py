@@ -53,7 +53,7 @@ def parse_ports(text: str) -> tuple[PortBinding, ...]:
         raise ValueError(f"`{protocol}` is no protocol; tcp, udp or sctp")
     host_ip, host, container = _split(rest)
     inner = _port_range(container, "container")
-    if not host:
+    if host in ("", "0"):
         return tuple(PortBinding(port, protocol, host_ip) for port in range(inner[0], inner[1] + 1))
     outer = _port_range(host, "host")
     if inner[0] == inner[1]:
