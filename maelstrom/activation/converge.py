@@ -1,7 +1,7 @@
 """The loop that makes this node's containers what they should be: observe, plan, act.
 
-It is woken by a hint (somebody waits, something ended, a definition changed) or by its tick, takes no input, and looks at
-everything again. It must not know of requests: they meet it only in the pool.
+It is woken by a hint (somebody waits, something ended, a definition changed) or by its tick, takes no input, and
+looks at everything again. It must not know of requests: they meet it only in the pool.
 """
 
 from __future__ import annotations
@@ -188,7 +188,7 @@ class Converger:
         except asyncio.CancelledError:
             pool.instances.remove(instance)  # drained while it started, or the node stops
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it was, the callers who wait are told
             pool.instances.remove(instance)
             instance.state = "failed"
             self._start_failed(deployment, instance, error)
@@ -247,9 +247,7 @@ class Converger:
         instance.state = "stopping"
         self._drain_until.pop(instance.id, None)
         instance.cut()
-        self._spawn(
-            self._stopped(deployment, instance), f"stop {instance.component.full_name} {instance.id}"
-        )
+        self._spawn(self._stopped(deployment, instance), f"stop {instance.component.full_name} {instance.id}")
 
     async def _stopped(self, deployment: Deployment, instance: Instance) -> None:
         try:
@@ -300,9 +298,7 @@ class Converger:
     # memory
 
     def _reserved(self) -> int:
-        return sum(
-            d.component.definition.reservememory * len(d.pool.instances) for d in self.deployments.values()
-        )
+        return sum(d.component.definition.reservememory * len(d.pool.instances) for d in self.deployments.values())
 
     def _fits(self, definition: ComponentDefinition) -> bool:
         return self._reserved() + definition.reservememory <= self._memory_mib

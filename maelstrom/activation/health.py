@@ -76,7 +76,11 @@ class Health:
         instance.health_failures += 1
         most = definition.httphealthcheckmaxfailures
         log.warning(
-            "%s: health check %d of %d failed: %s", instance.component.full_name, instance.health_failures, most, failure
+            "%s: health check %d of %d failed: %s",
+            instance.component.full_name,
+            instance.health_failures,
+            most,
+            failure,
         )
         if instance.health_failures >= most:
             self._give_up(deployment, instance, f"{most} health checks failed, the last: {failure}")

@@ -135,6 +135,8 @@ class Pool:
             raise self.failure
         limit = self.component.definition.maxqueue
         if len(self.queue) >= limit:
-            raise QueueFull(f"{len(self.queue)} requests wait for {self.component.key.full_name}, its maxqueue is {limit}")
+            raise QueueFull(
+                f"{len(self.queue)} requests wait for {self.component.key.full_name}, its maxqueue is {limit}"
+            )
         self.queue[waiter] = None
         self.on_want(self)

@@ -57,7 +57,10 @@ def _limited(definition: ComponentDefinition, load: Load, target: int, reason: s
     if target < least:
         target = least
         reason = "mininstances" if definition.mininstances >= least else "in use"
-    for name, limit in (("maxinstances", definition.maxinstances), ("maxinstancespernode", definition.maxinstancespernode)):
+    for name, limit in (
+        ("maxinstances", definition.maxinstances),
+        ("maxinstancespernode", definition.maxinstancespernode),
+    ):
         if limit is not None and target > limit:
             target, reason = limit, name
     return Wanted(target, reason)
