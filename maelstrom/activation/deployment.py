@@ -107,7 +107,7 @@ class Deployment:
         return [
             Seen(
                 id=i.id,
-                state=i.state if i.state in ("starting", "ready") else "draining",  # type: ignore[arg-type]
+                state=i.state if i.state in ("starting", "ready") else "draining",
                 current=self.current(i),
                 in_flight=i.in_flight,
                 idle_seconds=now - i.last_used,

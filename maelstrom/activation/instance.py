@@ -1,7 +1,7 @@
 """One container of a component as the pool counts it. Plain state: no I/O, no clock.
 
-Whoever keeps a connection to it adds a `Link`, so that all are cut at the moment when the container is known to be gone:
-the engine gives its address to the next container at once.
+Whoever keeps a connection to it adds a `Link`, so that all are cut at the moment when the container is known to be
+gone: the engine gives its address to the next container at once.
 """
 
 from __future__ import annotations

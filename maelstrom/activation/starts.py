@@ -41,7 +41,7 @@ class Starter:
         return True
 
     async def start(self, component: Component, instance: Instance) -> None:
-        """Makes `instance` run; fills in its container, address and receipt. Raises StartFailed or EngineUnavailable."""
+        """Makes `instance` run; fills in its container, address and receipt. Raises what went wrong."""
         mark = _Stopwatch(self._monotonic, instance.receipt.phases)
         async with self._governor.turn():
             mark("queue")

@@ -37,7 +37,7 @@ WORK_BODY_LIMIT = 1_048_576
 
 
 class Worker(Protocol):
-    """Does one piece of work: activates, queues, exchanges. Never raises but for cancellation, which ends the request."""
+    """Does one piece of work: activates, queues, exchanges. Raises nothing but cancellation, which ends the request."""
 
     async def work(self, component: ComponentKey, request: WorkRequest, *, seconds: float) -> WorkAnswer:
         """`seconds`: time for all of it, waiting included; then the answer is 504 `deadline`."""

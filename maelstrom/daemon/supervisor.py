@@ -1,7 +1,7 @@
 """The one owner of tasks: loops that must always run, and the named tasks that they start.
 
-A loop that dies is started again with back-off and is visible in `/healthz` and the metrics; a task that dies is logged.
-At the end all are cancelled and awaited. It must not know what the tasks do.
+A loop that dies is started again with back-off and is visible in `/healthz` and the metrics; a task that dies is
+logged. At the end all are cancelled and awaited. It must not know what the tasks do.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What to do so that this node's instances of one component become what is wanted: pure, each action with its reason.
 
-Applied again after its actions were done, the plan is empty; after any one of them alone it is still safe. A busy instance
-is never stopped, only drained: it takes no more requests and ends those it has.
+Applied again after its actions were done, the plan is empty; after any one of them alone it is still safe. A busy
+instance is never stopped, only drained: it takes no more requests and ends those it has.
 """
 
 from __future__ import annotations
