@@ -135,8 +135,7 @@ class Pool:
             raise self.failure
         limit = self.component.definition.maxqueue
         if len(self.queue) >= limit:
-            raise QueueFull(
-                f"{len(self.queue)} requests wait for {self.component.key.full_name}, its maxqueue is {limit}"
-            )
+            name = self.component.key.full_name
+            raise QueueFull(f"{len(self.queue)} requests wait for {name}, its maxqueue is {limit}", retry_after=1)
         self.queue[waiter] = None
         self.on_want(self)

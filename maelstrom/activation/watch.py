@@ -15,7 +15,7 @@ from maelstrom.activation.deployment import Deployment
 from maelstrom.activation.instance import Instance
 from maelstrom.activation.starts import Starter, same_run, take_observed
 from maelstrom.model.errors import MaelstromError
-from maelstrom.runtime.image import same_image
+from maelstrom.model.image import same_image
 from maelstrom.runtime.port import EngineEvent, Observed, Runtime
 
 log = logging.getLogger("maelstrom.activation")

@@ -1,0 +1,122 @@
+"""The state directory: held by one process, closed to everybody else, and what lies in it.
+
+`lock` is flocked for the life of the process, so a successor knows that its predecessor is gone. It must not know of
+services.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import secrets
+import uuid
+from pathlib import Path
+from typing import Any
+
+from maelstrom.model.errors import InvalidSettings, MaelstromError, Problem, StateInUse
+
+TOKEN_BYTES = 32
+
+
+class StateDirectory:
+    """Opened and locked by `open`; `close` gives it back."""
+
+    def __init__(self, path: Path, lock: int) -> None:
+        self.path = path
+        self._lock = lock
+
+    @classmethod
+    def open(cls, path: Path) -> StateDirectory:
+        """Makes and locks the directory. Raises StateInUse, or InvalidSettings where it cannot be written."""
+        os.umask(0o077)
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.chmod(0o700)
+            lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise _unusable(path, error) from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.read(lock, 32).decode("ascii", "replace").strip()
+            os.close(lock)
+            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                raise _unusable(path, error) from error
+            by = f" by process {holder}" if holder else ""
+            raise StateInUse(f"the state directory {path} is in use{by}") from error
+        try:
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, str(os.getpid()).encode(), 0)
+        except OSError as error:
+            os.close(lock)
+            raise _unusable(path, error) from error
+        state = cls(path, lock)
+        state.remove_ready()  # a former process that was killed may have left it
+        return state
+
+    def close(self) -> None:
+        self.remove_ready()
+        os.close(self._lock)
+
+    def identity(self) -> str:
+        """A random id of this directory, made once: sessions of the same directory succeed one another."""
+        return self._once("id", lambda: uuid.uuid4().hex)
+
+    def admin_token(self, given: str) -> str:
+        """The token of the settings, else the one of this directory, made at the first start. It lies there 0600."""
+        if given:
+            self._write("admin-token", given)
+            return given
+        return self._once("admin-token", lambda: secrets.token_urlsafe(TOKEN_BYTES))
+
+    def write_ready(self, facts: dict[str, Any]) -> None:
+        self._write("ready.json", json.dumps(facts, indent=2) + "\n")
+
+    def remove_ready(self) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            (self.path / "ready.json").unlink()
+
+    def _once(self, name: str, make: Any) -> str:
+        try:
+            text = (self.path / name).read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            text = ""
+        except (OSError, UnicodeDecodeError) as error:
+            raise MaelstromError(
+                f"{self.path / name} cannot be read: {error}", hint="give it back its owner, or remove it"
+            ) from error
+        if text:
+            (self.path / name).chmod(0o600)
+            return text
+        made: str = make()
+        self._write(name, made)
+        return made
+
+    def _write(self, name: str, text: str) -> None:
+        """Whole or not at all: a reader never sees half a file."""
+        temporary = self.path / f".{name}.{os.getpid()}"
+        try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self.path / name)
+        except OSError as error:
+            raise _unusable(self.path, error) from error
+
+
+def _unusable(path: Path, error: OSError) -> InvalidSettings:
+    hint = {
+        errno.ENOSPC: "the disk is full: free some space",
+        errno.EROFS: "the file system is read-only: choose another MAEL_STATE_DIR",
+        errno.EACCES: "give the directory to the user that maelstromd runs as, or choose another MAEL_STATE_DIR",
+        errno.EPERM: "give the directory to the user that maelstromd runs as, or choose another MAEL_STATE_DIR",
+        errno.ENOTDIR: "something on the way is a file: choose another MAEL_STATE_DIR",
+        errno.EEXIST: "there is a file of that name: choose another MAEL_STATE_DIR",
+    }.get(error.errno or 0, "choose another MAEL_STATE_DIR")
+    problem = Problem("MAEL_STATE_DIR", f"{path} cannot be used: {error.strerror or error}", hint)
+    return InvalidSettings((problem,))
