@@ -120,6 +120,13 @@ class StateInUse(MaelstromError):
     default_hint = "stop the other maelstromd, or give this one another MAEL_STATE_DIR, MAEL_NODE_NAME and ports"
 
 
+class LeaseLost(MaelstromError):
+    """This node may not work on the source any more: its lease went to others, or the database confirms it no longer."""
+
+    code = "lease_lost"
+    default_hint = "check that the database can be reached; the work is given back to its source"
+
+
 class EngineUnavailable(Unavailable):
     code = "engine_unavailable"
     default_hint = "start Docker and check DOCKER_HOST; it is tried again by itself"

@@ -1,0 +1,150 @@
+"""What a source holds: a `Lease`, and the `Slot`s by which it uses it.
+
+A poller takes a slot before it polls, has it admitted when the poll brought work, and gives it back when both are over:
+
+    slot = lease.take()                      # None: await lease.changed() and try again
+    epoch = await slot.admit(seconds)        # right before the request, whose time is at most `seconds`
+    slot.give_back()                         # always, once the poll brought nothing or the request has ended
+
+The rules are `term.Term`'s; here is what needs a loop: waiting, and waking those who wait. It must not know of the
+database: what is to be asked there is left with the term, and its keeper is woken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Protocol
+
+from maelstrom.leases.term import AGAIN_SECONDS, Term, Use, Verdict
+from maelstrom.model.clock import Clock
+from maelstrom.model.errors import LeaseLost
+from maelstrom.model.source import EventSource
+
+
+class Holder(Protocol):
+    """What a lease needs of its keeper."""
+
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def patience_seconds(self) -> float:
+        """How long work may wait for a lease that was lost."""
+        ...
+
+    @property
+    def stopped(self) -> bool:
+        """No lease will come back."""
+        ...
+
+    def trusts(self, now: float) -> bool:
+        """Whether nobody can have buried the own session before `now`."""
+        ...
+
+    def wake(self) -> None:
+        """There is something to ask the database."""
+        ...
+
+
+class Lease:
+    """The right of this node to work on up to `capacity` items of one source at a time."""
+
+    def __init__(self, source: EventSource, holder: Holder) -> None:
+        self.source = source
+        self.term = Term(source.id, source.maxconcurrency or 0)
+        self.dropped = False
+        self._holder = holder
+        self._change: asyncio.Future[None] | None = None
+
+    @property
+    def capacity(self) -> int:
+        """Slots that this node has, of the source's limit over the cluster."""
+        return self.term.capacity
+
+    @property
+    def epoch(self) -> int:
+        """Rises over the cluster with each new lease of the source; 0 before the first."""
+        return self.term.epoch
+
+    @property
+    def busy(self) -> int:
+        """Slots in use: polls, work that waits to be admitted, requests."""
+        return self.term.busy
+
+    @property
+    def in_flight(self) -> int:
+        """Requests open towards components."""
+        return self.term.in_flight
+
+    def take(self) -> Slot | None:
+        """A slot for one poll that may bring one item; None while there is none free, or none may be used."""
+        if self.term.free <= 0 or not self._holder.trusts(self._holder.clock.monotonic()):
+            return None
+        return Slot(self, self._holder)
+
+    async def changed(self) -> None:
+        """Until `take` may have another answer: capacity, trust, the source's state, or a slot given back."""
+        if self._change is None:
+            self._change = asyncio.get_running_loop().create_future()
+        await asyncio.shield(self._change)  # others wait for the same: one of them cancelled must not end it
+
+    def tell(self) -> None:
+        """Wakes all who wait in `changed`."""
+        if self._change is not None:
+            self._change.set_result(None)
+            self._change = None
+
+
+class Slot:
+    """One unit of a lease's capacity, from the poll to the end of the request that it brought."""
+
+    def __init__(self, lease: Lease, holder: Holder) -> None:
+        self._lease = lease
+        self._holder = holder
+        self._use = Use.NONE
+        self._turn(Use.POLL)
+
+    async def admit(self, seconds: float) -> int:
+        """Waits until a request of at most `seconds` may be dispatched; then it counts as in flight. The lease's epoch.
+
+        The request's own time must begin within `term.SLACK_SECONDS` of the return. Returns without suspending if the
+        database has confirmed the lease within the last second. Raises LeaseLost where no lease came back in time.
+        """
+        self._turn(Use.WAIT)
+        lost_at: float | None = None
+        while True:
+            now = self._holder.clock.monotonic()
+            verdict = self._verdict(now, seconds)
+            if verdict is Verdict.GO:
+                self._turn(Use.FLIGHT, deadline=now + seconds)
+                return self._lease.epoch
+            if verdict is Verdict.LOST:
+                lost_at = now if lost_at is None else lost_at
+                if self._holder.stopped or self._lease.dropped or now - lost_at >= self._holder.patience_seconds:
+                    raise LeaseLost(f"the lease of {self._lease.source.key.full_name} was lost while work waited for it")
+            else:
+                lost_at = None
+            if verdict is Verdict.ASK:
+                self._lease.term.want(now, seconds)
+            self._holder.wake()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(AGAIN_SECONDS):
+                    await self._lease.changed()
+
+    def give_back(self) -> None:
+        """The slot is free again; a second call does nothing."""
+        self._turn(Use.NONE)
+        self._lease.tell()
+        if self._lease.term.excess or self._lease.term.spent:
+            self._holder.wake()
+
+    def _verdict(self, now: float, seconds: float) -> Verdict:
+        if self._holder.stopped or not self._holder.trusts(now):
+            return Verdict.LOST
+        return self._lease.term.verdict(now, seconds)
+
+    def _turn(self, use: Use, *, deadline: float = 0.0) -> None:
+        if use is not self._use:
+            self._lease.term.move(self, self._use, use, deadline)
+            self._use = use

@@ -1,0 +1,228 @@
+"""What a holder may do with a lease row, as far as it knows: pure bookkeeping, time is handed in.
+
+A `Trust` is the window in which a session may be believed to live. A `Term` is one source's lease: how much capacity,
+until when requests may be open under it, what of it is used. Whatever makes it smaller counts from the moment that the
+statement is *sent*; whatever makes it larger from the answer. It must not know of asyncio, clocks or the database.
+All times are readings of the holder's own duration clock, in seconds.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+
+NEVER = -math.inf
+CONFIRM_SECONDS = 1.0  # how old the database's word may be at an admission
+AGAIN_SECONDS = 0.2  # pause before asking again whether the capacities still add up to more than the limit
+SLACK_SECONDS = 1.0  # from an admission to the moment at which the request's own time begins to count
+EXTRA_SECONDS = 1.0  # a horizon is extended by more than is needed, so that a busy lease writes about once a second
+
+
+def margin(seconds: float) -> float:
+    """What two duration clocks may differ by over so many seconds, readings included."""
+    return 0.01 * seconds + 0.05
+
+
+def busy_milliseconds(seconds: float) -> int:
+    """The `busy_ms` that makes every observer wait at least `seconds` of the holder's clock."""
+    return 0 if seconds <= 0 else math.ceil((seconds + margin(seconds)) * 1000)
+
+
+class Trust:
+    """Until when the own session may be believed to live: nobody buries it before."""
+
+    def __init__(self, ttl_seconds: float) -> None:
+        self._length = ttl_seconds - margin(ttl_seconds)
+        self.until = NEVER
+
+    def answered(self, sent: float) -> None:
+        """A statement of the session took effect; it was sent at `sent`. Answers out of order never shorten."""
+        self.until = max(self.until, sent + self._length)
+
+    def end(self) -> None:
+        self.until = NEVER
+
+    def holds(self, now: float) -> bool:
+        return now < self.until
+
+
+class Use(Enum):
+    """What a slot of a lease is used for."""
+
+    POLL = "poll"  # a poll is open that may bring work
+    WAIT = "wait"  # work is there and waits to be admitted; it needs no capacity yet
+    FLIGHT = "flight"  # a request is open towards a component
+    NONE = "none"
+
+
+class Verdict(Enum):
+    """Whether a piece of work may be dispatched now."""
+
+    GO = "go"
+    ASK = "ask"  # the database must confirm or extend first
+    FULL = "full"  # as many in flight as the row has capacity, or the rows exceed the limit
+    LOST = "lost"  # there is no row with capacity
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One line of the statement that confirms, extends and shrinks leases; None leaves a value alone."""
+
+    lease: str
+    busy_ms: int | None
+    capacity: int | None
+    in_flight: int
+
+
+class Term:
+    """One source's lease as its holder knows it."""
+
+    def __init__(self, source: int, limit: int) -> None:
+        self.source = source
+        self.limit = limit  # M as last heard
+        self.ahead = 0  # capacity of rows that go before this one if all together exceed the limit
+        self.closing = False  # no new polls: capacity is given up as it drains
+        self.row: str | None = None  # id of the lease row
+        self.epoch = 0
+        self.capacity = 0
+        self.horizon = NEVER  # no request may be open later; unknown counts as never
+        self.confirmed = NEVER  # when the statement was sent whose answer was the last confirmation
+        self.fits = False  # by that answer all capacities add up to no more than the limit
+        self.peak = 0  # most in flight since the last report
+        self.reported = 0  # in flight as the row says
+        self._uses = {Use.POLL: 0, Use.WAIT: 0, Use.FLIGHT: 0}
+        self._deadlines: dict[object, float] = {}
+        self._wanted = NEVER
+        self._asked = NEVER
+
+    # slots
+
+    @property
+    def polling(self) -> int:
+        return self._uses[Use.POLL]
+
+    @property
+    def in_flight(self) -> int:
+        return self._uses[Use.FLIGHT]
+
+    @property
+    def busy(self) -> int:
+        return sum(self._uses.values())
+
+    @property
+    def share(self) -> int:
+        """What this holder may keep of the limit; what it has above is given up as it drains."""
+        return max(0, self.limit - self.ahead)
+
+    @property
+    def free(self) -> int:
+        """Slots that a poll may occupy now: none above the own share, else a busy lease never drains."""
+        return 0 if self.closing else max(0, min(self.capacity, self.share) - self.busy)
+
+    def move(self, slot: object, before: Use, after: Use, deadline: float = NEVER) -> None:
+        """The slot goes from one use to another; `deadline` is that of a request in flight."""
+        for use, step in ((before, -1), (after, 1)):
+            if use is not Use.NONE:
+                self._uses[use] += step
+        if after is Use.FLIGHT:
+            self._deadlines[slot] = deadline
+            self.peak = max(self.peak, self.in_flight)
+        else:
+            self._deadlines.pop(slot, None)
+
+    # admission
+
+    def verdict(self, now: float, seconds: float) -> Verdict:
+        """Whether a request that may last `seconds` can be dispatched at `now`, apart from the session's trust."""
+        if self.row is None or self.capacity <= 0:
+            return Verdict.LOST
+        if self.in_flight >= self.capacity:
+            return Verdict.FULL
+        age = now - self.confirmed
+        if age > CONFIRM_SECONDS:
+            return Verdict.ASK
+        if not self.fits:
+            return Verdict.ASK if age > AGAIN_SECONDS else Verdict.FULL
+        return Verdict.GO if now + seconds + SLACK_SECONDS <= self.horizon else Verdict.ASK
+
+    def want(self, now: float, seconds: float) -> None:
+        """The next statement shall confirm this lease, and extend it for a request of `seconds`."""
+        self._wanted = max(self._wanted, now + seconds + SLACK_SECONDS)
+
+    @property
+    def wants(self) -> bool:
+        return self.row is not None and self._wanted > NEVER
+
+    # what goes into statements
+
+    @property
+    def target(self) -> int:
+        """The capacity to shrink to; the present one if there is nothing to give up.
+
+        Open polls keep theirs, for what they bring. Work that waits does not where the limit is exceeded, else holders
+        who all have work waiting would wait for each other.
+        """
+        target = min(self.capacity, max(self.polling + self.in_flight, self.share))
+        return min(target, self.busy) if self.closing else target
+
+    @property
+    def excess(self) -> bool:
+        return self.row is not None and self.target < self.capacity
+
+    @property
+    def spent(self) -> bool:
+        """Nothing is left that the row is needed for: it can be released."""
+        return self.row is not None and self.target == 0
+
+    def idle(self, now: float) -> bool:
+        """The row promises more than is needed: a smaller horizon would spare others a wait after a crash."""
+        return self.row is not None and not self.in_flight and not self.wants and self.horizon > now
+
+    def need(self, now: float) -> float:
+        """Seconds from `now` until the last request in flight must have ended."""
+        return max(0.0, max(self._deadlines.values(), default=now) - now)
+
+    def ask(self, sent: float) -> Ask:
+        """To be called right before the statement is sent: whatever it makes smaller is obeyed from here on."""
+        assert self.row is not None, "only a lease with a row is asked for"
+        seconds = self.need(sent)
+        if self._wanted > sent:
+            seconds = max(seconds, self._wanted - sent) + EXTRA_SECONDS
+        self._asked = sent + seconds
+        self._wanted = NEVER
+        self.horizon = min(self.horizon, self._asked)
+        cut = self.target if self.excess else None
+        if cut is not None:
+            self.capacity = cut
+        return Ask(self.row, busy_milliseconds(seconds), cut, self.in_flight)
+
+    def answered(self, sent: float, row: str, capacity: int, limit: int, fits: bool) -> None:
+        """The statement of the last `ask` took effect."""
+        if row != self.row:
+            return
+        self.capacity = min(self.capacity, capacity)
+        self.limit = limit
+        self.fits = fits
+        self.confirmed = sent
+        self.horizon = self._asked
+
+    def unanswered(self) -> None:
+        """A statement may or may not have taken effect: nothing is admitted until the row was read again."""
+        self.horizon = self.confirmed = NEVER
+
+    def granted(self, row: str, capacity: int, epoch: int) -> None:
+        """A row of this source is ours with this much capacity: new, grown, or read again."""
+        if row != self.row:
+            self.unanswered()
+        self.row, self.capacity, self.epoch = row, capacity, epoch
+
+    def reread(self, row: str, capacity: int, epoch: int) -> None:
+        """The row as it is after a statement whose outcome was unknown."""
+        self.granted(row, capacity, epoch)
+        self.unanswered()
+
+    def forfeited(self) -> None:
+        """There is no row any more; requests in flight run on, covered by what the last row promised."""
+        self.row, self.capacity = None, 0
+        self.unanswered()

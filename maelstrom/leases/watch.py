@@ -1,0 +1,86 @@
+"""What an observer concludes from rows that do not change: pure, time is handed in.
+
+`Watch` finds sessions to bury: their beat has stood still for their own ttl. `WaitOut` finds leases of dead sessions whose
+promise is over: the row has stood still for as long as it promises. Both count from *after* the answer that showed the
+row, by the observer's own duration clock. It must not know of asyncio, clocks or the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+KEEP_DEAD_SECONDS = 7200.0  # rows of the dead stay: a process suspended for long must not take its absence for lost commits
+WRITE_BACK_SECONDS = 20.0  # a wait of others survives my restart if it is written down so often
+
+
+@dataclass(frozen=True, slots=True)
+class SeenSession:
+    """A session as one read showed it."""
+
+    id: str
+    beat: int
+    ttl_ms: int
+    alive: bool
+    leases: int = 0  # rows that it still has
+
+
+@dataclass(frozen=True, slots=True)
+class SeenLease:
+    """A lease without a living session as one read showed it."""
+
+    id: str
+    busy_ms: int
+    busy_seq: int
+
+
+class Watch:
+    """The other sessions, seen by one process."""
+
+    def __init__(self, own_ttl_seconds: float) -> None:
+        self._ttl = own_ttl_seconds
+        self._since: dict[tuple[str, int, bool], float] = {}
+        self._read = float("-inf")
+
+    def saw(self, received: float, sessions: Iterable[SeenSession], me: str | None) -> tuple[list[SeenSession], list[str]]:
+        """Sessions to bury, and dead ones to forget. `received`: after the answer came.
+
+        Who could not read for a ttl begins anew: it saw nobody's beats, which says nothing about them.
+        """
+        if received - self._read > self._ttl:
+            self._since.clear()
+        self._read = received
+        since = {
+            (s.id, s.beat, s.alive): self._since.get((s.id, s.beat, s.alive), received) for s in sessions if s.id != me
+        }
+        self._since = since
+        bury, forget = [], []
+        for session in sessions:
+            start = since.get((session.id, session.beat, session.alive))
+            if start is None:
+                continue
+            if session.alive and received - start >= session.ttl_ms / 1000:
+                bury.append(session)
+            elif not session.alive and not session.leases and received - start >= KEEP_DEAD_SECONDS:
+                forget.append(session.id)
+        return bury, forget
+
+
+class WaitOut:
+    """The leases of the dead, seen by one process."""
+
+    def __init__(self) -> None:
+        self._since: dict[tuple[str, int], float] = {}
+
+    def saw(self, received: float, leases: Iterable[SeenLease]) -> tuple[list[SeenLease], list[tuple[SeenLease, int]]]:
+        """Leases that are over, and those of which a part was waited for, each with the rest in ms."""
+        self._since = {(x.id, x.busy_seq): self._since.get((x.id, x.busy_seq), received) for x in leases}
+        over, rest = [], []
+        for lease in leases:
+            waited = received - self._since[lease.id, lease.busy_seq]
+            left = lease.busy_ms - int(waited * 1000)
+            if left <= 0:
+                over.append(lease)
+            elif waited >= WRITE_BACK_SECONDS:
+                rest.append((lease, left))
+        return over, rest
