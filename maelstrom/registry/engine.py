@@ -16,7 +16,7 @@ from typing import Any
 
 import psycopg
 from sqlalchemy import URL, event, exc, text
-from sqlalchemy.engine import Connection, ExceptionContext
+from sqlalchemy.engine import Connection, Engine, ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from maelstrom.model.errors import Unavailable
@@ -46,8 +46,8 @@ def make_engine(
 ) -> AsyncEngine:
     """An engine that has not connected yet. Raises InvalidSettings for a URL that cannot be used.
 
-    `behind_pooler`: the URL is that of PgBouncer or the like, where nothing that belongs to a server connection (prepared
-    statements, start-up options) can be relied on.
+    `behind_pooler`: the URL is that of PgBouncer or the like, where nothing that belongs to a server connection
+    (prepared statements, start-up options) can be relied on.
     """
     address = parse_address(url)
     if isinstance(address, PostgresAddress):
@@ -178,29 +178,38 @@ def _leave_read_only(context: ExceptionContext) -> None:
 def _sqlite(path: str, lock_seconds: float) -> AsyncEngine:
     engine = create_async_engine(
         URL.create("sqlite+aiosqlite", database=path),
-        # With None the driver begins nothing by itself, so that `_begin` decides how.
-        connect_args={"timeout": lock_seconds, "isolation_level": None},
+        connect_args=sqlite_arguments(lock_seconds),
         pool_size=_KEPT,
         max_overflow=_EXTRA,
         pool_timeout=TRANSACTION_SECONDS,
         # Writers of this process queue in order; SQLite's own waiting is a lottery with pauses of 0.1 s.
         execution_options={_WRITERS: asyncio.Lock()},
     )
-    event.listen(engine.sync_engine, "connect", _configure)
-    event.listen(engine.sync_engine, "begin", _begin)
+    configure_sqlite(engine.sync_engine)
     return engine
 
 
-def _configure(dbapi_connection: Any, record: object) -> None:
-    cursor = dbapi_connection.cursor()
-    try:
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-            cursor.execute(f"PRAGMA {pragma}")
-    finally:
-        cursor.close()
+def sqlite_arguments(lock_seconds: float) -> dict[str, Any]:
+    # With isolation_level None the driver begins nothing by itself: the listener on "begin" decides how.
+    return {"timeout": lock_seconds, "isolation_level": None}
 
 
-def _begin(connection: Connection) -> None:
-    statement = connection.get_execution_options().get(_BEGIN, "BEGIN")
-    if statement is not None:
-        connection.exec_driver_sql(statement)
+def configure_sqlite(engine: Engine, *, foreign_keys: bool = True) -> None:
+    """Sets what every SQLite connection needs. Its driver must have been told to begin no transactions by itself."""
+
+    def configure(dbapi_connection: Any, record: object) -> None:
+        cursor = dbapi_connection.cursor()
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+            cursor.execute("PRAGMA synchronous = FULL")
+            cursor.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
+        finally:
+            cursor.close()
+
+    def begin(connection: Connection) -> None:
+        statement = connection.get_execution_options().get(_BEGIN, "BEGIN IMMEDIATE")
+        if statement is not None:
+            connection.exec_driver_sql(statement)
+
+    event.listen(engine, "connect", configure)
+    event.listen(engine, "begin", begin)

@@ -1,0 +1,149 @@
+"""The database's schema: which one is there, whether this version of the code fits it, and bringing it up to date.
+
+The steps are in migrations/ (see its README). One transaction does all of them, under a lock that keeps other nodes
+out: either the whole new schema is there afterwards, or the old one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, inspect, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+import maelstrom
+from maelstrom.model.errors import InvalidSettings, Problem, SchemaMismatch
+from maelstrom.registry.address import PostgresAddress, parse_address
+from maelstrom.registry.engine import configure_sqlite, sqlite_arguments, transaction
+from maelstrom.registry.faults import mapped_errors
+
+log = logging.getLogger("maelstrom.registry")
+
+VERSION_TABLE = "schema_version"
+MIGRATION_SECONDS = 600.0  # for one statement
+LOCK_SECONDS = 120.0  # that another node's migration is waited for
+
+_ADVISORY_LOCK = 0x6D61656C7374726F  # "maelstro"
+_one_at_a_time = threading.Lock()  # Alembic's `op` is global to the process
+
+
+async def migrate(url: str) -> bool:
+    """Brings the schema up to date, from nothing too. True if something had to be done.
+
+    Raises SchemaMismatch if the schema is newer than this code, Unavailable if the database cannot be reached.
+    """
+    with mapped_errors():
+        return await asyncio.to_thread(_migrate, url)
+
+
+async def check_schema(engine: AsyncEngine) -> None:
+    """Raises SchemaMismatch unless the schema is exactly the one that this code was written for."""
+    async with transaction(engine, write=False) as connection:
+        found = await connection.run_sync(_found)
+    script = ScriptDirectory.from_config(_config())
+    if found is None:
+        raise SchemaMismatch("the database has no schema yet", hint="run `maelstromd migrate`")
+    _refuse_newer(script, found)
+    if found != script.get_current_head():
+        raise SchemaMismatch(
+            f"the database's schema is {found}, this version needs {script.get_current_head()}",
+            hint="run `maelstromd migrate`",
+        )
+
+
+def migrations_folder() -> Path:
+    """In an installed package it lies inside, in the source tree beside it."""
+    package = Path(maelstrom.__file__).parent
+    inside = package / "migrations"
+    return inside if inside.is_dir() else package.parent / "migrations"
+
+
+def _migrate(url: str) -> bool:
+    address = parse_address(url)
+    with _one_at_a_time:
+        engine = _postgresql(address) if isinstance(address, PostgresAddress) else _sqlite(address.path)
+        try:
+            with engine.begin() as connection:
+                return _upgrade(connection)
+        finally:
+            engine.dispose()
+
+
+def _upgrade(connection: Connection) -> bool:
+    if connection.dialect.name == "postgresql":
+        _require_utf8(connection)
+        connection.execute(
+            text("select set_config('statement_timeout', :statement, true), set_config('lock_timeout', :lock, true)"),
+            {"statement": f"{MIGRATION_SECONDS:.0f}s", "lock": f"{LOCK_SECONDS:.0f}s"},
+        )
+        connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+    found = _found(connection)
+    config = _config()
+    script = ScriptDirectory.from_config(config)
+    _refuse_newer(script, found)
+    wanted = script.get_current_head()
+    if found == wanted:
+        return False
+    config.attributes.update(connection=connection, version_table=VERSION_TABLE)
+    command.upgrade(config, "head")
+    if connection.dialect.name == "sqlite" and connection.execute(text("PRAGMA foreign_key_check")).first() is not None:
+        raise SchemaMismatch("the migration would leave rows that point to nothing; nothing was changed")
+    log.info("the database's schema was brought up to date", extra={"from": found or "nothing", "to": wanted})
+    return True
+
+
+def _found(connection: Connection) -> str | None:
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return None
+    found: str | None = connection.execute(text(f"select version_num from {VERSION_TABLE}")).scalar()
+    return found
+
+
+def _refuse_newer(script: ScriptDirectory, found: str | None) -> None:
+    try:
+        if found is not None:
+            script.get_revision(found)
+    except CommandError as error:
+        raise SchemaMismatch(
+            f"the database's schema is {found}, made by a newer version than {maelstrom.__version__};"
+            f" this one knows up to {script.get_current_head()}",
+            hint="run the newer version of maelstromd, or put back a copy of the database from before",
+        ) from error
+
+
+def _require_utf8(connection: Connection) -> None:
+    encoding = connection.execute(text("show server_encoding")).scalar()
+    if encoding != "UTF8":
+        message = f"the database's encoding is {encoding}, it must be UTF8"
+        hint = "create the database with ENCODING 'UTF8'"
+        raise InvalidSettings((Problem(path="MAEL_DATABASE_URL", message=message, hint=hint),))
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
+    return config
+
+
+def _postgresql(address: PostgresAddress) -> Engine:
+    def connect() -> psycopg.Connection[Any]:
+        return psycopg.connect(address.conninfo, prepare_threshold=None)
+
+    return create_engine("postgresql+psycopg://", creator=connect, poolclass=NullPool)
+
+
+def _sqlite(path: str) -> Engine:
+    url = URL.create("sqlite", database=path)
+    engine = create_engine(url, connect_args=sqlite_arguments(LOCK_SECONDS), poolclass=NullPool)
+    # Tables that are made anew would take with them what points to them; it is checked at the end instead.
+    configure_sqlite(engine, foreign_keys=False)
+    return engine
