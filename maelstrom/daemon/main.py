@@ -1,0 +1,129 @@
+"""`maelstromd`: arguments, exit codes and signals. Everything else is in `daemon/node`.
+
+Exit codes: 0 stopped on request, 2 bad settings, 3 cannot reach what it must have, 1 anything else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+import maelstrom
+from maelstrom.daemon import logs
+from maelstrom.daemon.environment import Loaded, load
+from maelstrom.model.errors import InvalidSettings, MaelstromError, Unavailable
+
+EXIT_OK, EXIT_FAILED, EXIT_SETTINGS, EXIT_UNREACHABLE = 0, 1, 2, 3
+
+log = logging.getLogger("maelstrom.daemon")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    try:
+        code = _main(sys.argv[1:] if argv is None else argv)
+    except MaelstromError as error:
+        code = _explain(error)
+    # not sys.exit alone: a thread that waits for the engine must not hold up the end
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _main(argv: Sequence[str]) -> int:
+    loaded = load(argv, os.environ)
+    match loaded.command:
+        case "version":
+            print(f"maelstromd {maelstrom.__version__}")
+            return EXIT_OK
+        case "check-config":
+            for notice in loaded.notices:
+                print(f"note: {notice}", file=sys.stderr)
+            for name, value in loaded.shown().items():
+                print(f"{name}={value}")
+            return EXIT_OK
+    logs.set_up(loaded.settings.log_format, loaded.settings.log_level)
+    for notice in loaded.notices:
+        log.warning("%s", notice)
+    loaded.export(os.environ)
+    try:
+        import uvloop
+
+        runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+    except ImportError:
+        runner = asyncio.Runner()
+    with runner:
+        if loaded.command == "migrate":
+            return runner.run(_migrate(loaded))
+        return runner.run(_run(loaded))
+
+
+async def _migrate(loaded: Loaded) -> int:
+    from maelstrom.registry.migrate import migrate
+
+    await migrate(loaded.settings.database_url)
+    log.info("the database has the schema of this version")
+    return EXIT_OK
+
+
+async def _run(loaded: Loaded) -> int:
+    from maelstrom.daemon.node import Node
+
+    stop = asyncio.Event()
+    node = Node(loaded.settings)
+    _on_signals(stop, node)
+    starting = asyncio.ensure_future(node.start())
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+            gc.collect()
+            gc.freeze()  # what lives as long as the process is never walked again
+            await stopping
+        else:
+            starting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await starting
+    finally:
+        stopping.cancel()
+        await node.stop()
+    return EXIT_OK
+
+
+def _on_signals(stop: asyncio.Event, node: object) -> None:
+    loop = asyncio.get_running_loop()
+
+    def asked() -> None:
+        if stop.is_set():
+            log.warning("asked again to stop: ending at once")
+            logging.shutdown()
+            os._exit(EXIT_OK)
+        log.info("stopping; a second signal ends at once")
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked)
+
+
+def _explain(error: MaelstromError) -> int:
+    """One clear message, with what to do; no traceback."""
+    print(
+        f"maelstromd: {error.message}" if not isinstance(error, InvalidSettings) else "maelstromd: bad settings",
+        file=sys.stderr,
+    )
+    if isinstance(error, InvalidSettings):
+        for problem in error.problems:
+            print(
+                f"  {problem.path}: {problem.message}" + (f" ({problem.hint})" if problem.hint else ""), file=sys.stderr
+            )
+        return EXIT_SETTINGS
+    if error.hint:
+        print(f"  {error.hint}", file=sys.stderr)
+    return EXIT_UNREACHABLE if isinstance(error, Unavailable) else EXIT_FAILED
