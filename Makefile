@@ -1,0 +1,54 @@
+# Everything below works from a fresh clone; `make` alone lists the targets.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-stop test lint format docs pins fuzz bench-gateway bench-cold-start clean
+
+# The first interpreter that is new enough; the tools make their own environment with it.
+PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
+TOOL = $(if $(PYTHON),PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m,@echo "Python 3.11 or newer is needed: install it (Debian, Ubuntu: apt install python3) and try again." >&2; exit 1; :)
+READY = @$(TOOL) tools.setup
+RUN = .venv/bin/python -m
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1#/p' Makefile | column -t -s '#'
+
+demo:  ## the product's main job, done for real on this machine
+	@$(TOOL) tools.demo start
+
+demo-stop:  ## removes all that the demo made
+	@$(TOOL) tools.demo stop
+
+test:  ## sets up all that is needed and runs every check and test
+	@$(TOOL) tools.check $(ARGS)
+
+lint:  ## style, types and import rules
+	$(READY)
+	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports --no-logo
+
+format:  ## formats the code
+	$(READY)
+	.venv/bin/ruff check --fix . && .venv/bin/ruff format .
+
+docs:  ## writes the generated references again
+	$(READY)
+	$(RUN) tools.reference
+
+pins:  ## resolves the requirements again and pins them with their hashes
+	@$(TOOL) tools.pins $(ARGS)
+
+fuzz:  ## the gateway's head parser against other parsers, for long
+	$(READY)
+	$(RUN) pytest tests -m fuzz -q
+
+bench-gateway:  ## the gateway beside nginx and a direct call
+	$(READY)
+	$(RUN) benchmarks.gateway
+
+bench-cold-start:  ## a cold start beside `docker run`
+	$(READY)
+	$(RUN) benchmarks.cold_start
+
+clean: demo-stop  ## removes the environment and all caches
+	rm -rf .venv .work build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,171 @@
+"""The Docker engine: finds the one that the Docker command line would use, and starts or installs it where it may.
+
+Standard library only. What this machine's administrator runs is never stopped: only a `dockerd` that was started here,
+recognised by its pid and start time.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from tools.machine import (
+    WORK,
+    Failure,
+    alive,
+    can_install,
+    install,
+    read_json,
+    run,
+    start_background,
+    step,
+    stop,
+    tail,
+    wait_until,
+    write_json,
+)
+
+STARTED = WORK / "engine.json"  # the dockerd that was started here
+LOG = WORK / "log" / "dockerd.log"
+PACKAGES = ("docker.io", "iptables", "ca-certificates")
+
+
+def ensure() -> None:
+    """Makes sure that an engine answers. Raises Failure with what to do."""
+    with step("Docker engine") as done:
+        reason = _unreachable()
+        if reason:
+            _start(reason)
+            done.note = "started, "
+        elif alive(read_json(STARTED)):
+            done.note = "started before, "
+        version = _ask("/version")
+        done.note += f"version {version.get('Version')}, API {version.get('ApiVersion')}"
+
+
+def started_here() -> bool:
+    """Whether the engine in use was started by `ensure` of this checkout."""
+    return alive(read_json(STARTED))
+
+
+def stop_started() -> None:
+    """Stops the engine if it was started here."""
+    if started_here():
+        with step("Docker engine stopped"):
+            stop(read_json(STARTED), grace=20)
+    STARTED.unlink(missing_ok=True)
+
+
+def host() -> str:
+    """The engine's address, as DOCKER_HOST or the usual socket say."""
+    given = os.environ.get("DOCKER_HOST", "")
+    if given:
+        return given
+    own = Path.home() / ".docker" / "run" / "docker.sock"  # Docker Desktop
+    usual = Path("/var/run/docker.sock")
+    return f"unix://{own if own.exists() and not usual.exists() else usual}"
+
+
+def _unreachable() -> str:
+    """Why the engine does not answer; empty if it does."""
+    try:
+        _ask("/version")
+    except PermissionError:
+        return "permission denied"
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        return str(error) or type(error).__name__
+    return ""
+
+
+def _ask(path: str) -> dict[str, Any]:
+    if not host().startswith(("unix://", "tcp://")) or os.environ.get("DOCKER_TLS_VERIFY"):
+        return _ask_by_command_line()
+    connection = _Connection(host())
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        if answer.status != 200:
+            raise OSError(f"the engine answers {answer.status}")
+        found: dict[str, Any] = json.loads(answer.read())
+        return found
+    finally:
+        connection.close()
+
+
+def _ask_by_command_line() -> dict[str, Any]:
+    """For engines behind SSH or TLS."""
+    command = ["docker", "version", "--format", "{{json .Server}}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    if done.returncode:
+        raise OSError(done.stderr.strip() or "docker version fails")
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+class _Connection(http.client.HTTPConnection):
+    """HTTP to the engine, over its socket or TCP."""
+
+    def __init__(self, address: str) -> None:
+        self._parts = urlsplit(address)
+        super().__init__(self._parts.hostname or "localhost", self._parts.port or 2375, timeout=5)
+
+    def connect(self) -> None:
+        if self._parts.scheme != "unix":
+            super().connect()
+            return
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(5)
+        self.sock.connect(self._parts.path)
+
+
+def _start(reason: str) -> None:
+    if os.environ.get("DOCKER_HOST"):
+        raise Failure(
+            f"The Docker engine at DOCKER_HOST={host()} does not answer: {reason}\n"
+            "Start it, or unset DOCKER_HOST to use the one of this machine."
+        )
+    if reason == "permission denied":
+        raise Failure(
+            f"This user may not talk to Docker ({host()}).\n"
+            "Run as root, or let the user in: sudo usermod -aG docker $USER, then log in again."
+        )
+    if sys.platform != "linux" or os.geteuid() != 0:
+        raise Failure(f"No Docker engine answers at {host()}: {reason}\n{_advice()}")
+    if shutil.which("dockerd") is None:
+        if not can_install():
+            raise Failure(f"Docker is not installed.\n{_advice()}")
+        install(PACKAGES)
+    if Path("/run/systemd/system").is_dir():
+        run(["systemctl", "start", "docker"], log="systemctl", what="Starting Docker")
+        if not wait_until(lambda: not _unreachable(), 30):
+            raise Failure(f"Docker was started but does not answer: {_unreachable()}\nSee `journalctl -u docker`.")
+        return
+    _start_by_hand()
+
+
+def _advice() -> str:
+    if sys.platform == "darwin":
+        return "Install and start Docker Desktop, then try again."
+    if shutil.which("docker") or shutil.which("dockerd"):
+        return "Start it (sudo systemctl start docker), then try again."
+    return "Install Docker Engine (Debian, Ubuntu: sudo apt install docker.io) and start it, then try again."
+
+
+def _start_by_hand() -> None:
+    pidfile = WORK / "dockerd.pid"
+    pidfile.unlink(missing_ok=True)
+    process = start_background(["dockerd", "--pidfile", pidfile], log=LOG)
+    write_json(STARTED, process)
+    ready = wait_until(lambda: not _unreachable() or not alive(process), 60)
+    if not ready or not alive(process):
+        stop(process, grace=10)
+        STARTED.unlink(missing_ok=True)
+        raise Failure(f"dockerd does not start; its whole log is in {LOG}\n{tail(LOG)}")
