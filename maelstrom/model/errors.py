@@ -52,6 +52,8 @@ class InvalidInput(MaelstromError):
 
 
 class NotFound(MaelstromError):
+    """A name that nothing has."""
+
     code = "not_found"
     default_hint = "check the name, names are listed by the ls commands"
 
@@ -71,11 +73,15 @@ class Conflict(MaelstromError):
 
 
 class Unauthorized(MaelstromError):
+    """No admin token, or a wrong one."""
+
     code = "unauthorized"
     default_hint = "give the admin token: --token, MAELSTROM_TOKEN, or the state directory with --state-dir"
 
 
 class Forbidden(MaelstromError):
+    """A `Host` or `Origin` that the admin listener does not answer to."""
+
     code = "forbidden"
     default_hint = "use the daemon's own address, or allow the name with MAEL_ADMIN_HOSTS"
 
@@ -128,6 +134,8 @@ class LeaseLost(MaelstromError):
 
 
 class EngineUnavailable(Unavailable):
+    """The container engine cannot be reached now."""
+
     code = "engine_unavailable"
     default_hint = "start Docker and check DOCKER_HOST; it is tried again by itself"
 
@@ -147,6 +155,8 @@ class ImageMissing(RuntimeFailed):
 
 
 class PullFailed(RuntimeFailed):
+    """An image could not be pulled."""
+
     code = "pull_failed"
     default_hint = "check the image's name, the registry and the credentials (pullusername, pullpassword)"
 
@@ -155,11 +165,15 @@ class PullFailed(RuntimeFailed):
 
 
 class MethodNotAllowed(MaelstromError):
+    """The path has operations, but not this one."""
+
     code = "method_not_allowed"
     default_hint = "see /openapi.json for the operations there are"
 
 
 class UnsupportedMedia(MaelstromError):
+    """A body that is not declared as JSON."""
+
     code = "unsupported_media_type"
     default_hint = "send the body as `Content-Type: application/json`, in UTF-8 and not compressed"
 
@@ -168,26 +182,36 @@ class UnsupportedMedia(MaelstromError):
 
 
 class BadRequest(MaelstromError):
+    """Not one unambiguous HTTP request."""
+
     code = "bad_request"
     default_hint = "send an unambiguous HTTP/1.1 request (RFC 9112)"
 
 
 class NoRoute(MaelstromError):
+    """No component is behind this host and path."""
+
     code = "no_route"
     default_hint = "no enabled http source matches this host and path; see `maelctl es ls --type http`"
 
 
 class BodyTooLarge(MaelstromError):
+    """A body over the limit."""
+
     code = "body_too_large"
     default_hint = "send a smaller body"
 
 
 class HeadTooLarge(MaelstromError):
+    """A head over the limit."""
+
     code = "head_too_large"
     default_hint = "send fewer or shorter header fields"
 
 
 class QueueFull(MaelstromError):
+    """Too many requests wait for the component already."""
+
     code = "queue_full"
     default_hint = "try again later; raise maxqueue, maxconcurrency or maxinstances if this is usual"
 
@@ -200,30 +224,42 @@ class StartFailed(MaelstromError):
 
 
 class NoCapacity(MaelstromError):
+    """No memory is left for another container."""
+
     code = "no_capacity"
     default_hint = "free memory on the host, lower reservememory, or add a node"
 
 
 class Disabled(MaelstromError):
+    """The source of this request is disabled."""
+
     code = "disabled"
     default_hint = "enable the source with `maelctl es enable`"
 
 
 class Deadline(MaelstromError):
+    """The component did not answer in the time it has."""
+
     code = "deadline"
     default_hint = "raise maxdurationseconds if the work needs longer"
 
 
 class UpstreamBroken(MaelstromError):
+    """The component went away before its answer was complete, or its answer is no HTTP."""
+
     code = "upstream_broken"
     default_hint = "the component broke the connection or sent no valid answer; see `maelctl logs`"
 
 
 class Draining(MaelstromError):
+    """The node is stopping."""
+
     code = "draining"
     default_hint = "this node is stopping; try another one"
 
 
 class RequestTimeout(MaelstromError):
+    """The client stopped sending in the middle of a request."""
+
     code = "request_timeout"
     default_hint = "send the whole request without pauses"
