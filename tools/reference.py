@@ -17,29 +17,16 @@ from maelstrom.model import errors
 from maelstrom.model.settings import Settings
 from tools.machine import ROOT
 
-MADE = "<!-- Written by `make docs` from the code. Do not edit. -->"
+_SETTINGS = """# Settings of `maelstromd`
 
-
-def settings() -> str:
-    """docs/settings.md"""
-    rows = [("Setting", "Flag", "Default", "Meaning")]
-    for name, info in Settings.model_fields.items():
-        flag = "none, it would be seen by everybody on the host" if name in NO_FLAG else f"`--{name.replace('_', '-')}`"
-        meaning, _, said = str(info.description).partition(" Default: ")
-        default = said.removesuffix(".") or _default(name, info.default)
-        rows.append((f"`{variable(name)}`", flag, default, meaning))
-    old = [("Old name", "Read as"), *((_code(o), f"`{n}`") for o, n in ancestor.aliases().items())]
-    gone = [("Old name", "Why it is ignored"), *((f"`{n}`", why) for n, why in ancestor.GONE.items())]
-    return f"""# Settings of `maelstromd`
-
-{MADE}
+<!-- Written by `make docs` from the code. Do not edit. -->
 
 Every setting is read from the environment, from a flag, or from the file that `--config FILE` (`-f`) names. A flag wins
 over the environment, the environment over the file. An empty value means unset, except for
 `MAEL_PUBLIC_HEALTH_PATH`. `maelstromd check-config` shows what is in force, or every problem with its setting's name,
 and exits with 2 if there is one. A name that begins with `MAEL_` and is none of these is pointed out in the log.
 
-{_table(rows)}
+{settings}
 
 ## The file
 
@@ -64,12 +51,26 @@ environment says wins there, too.
 
 Some names of the original Maelstrom are still understood, with a notice in the log:
 
-{_table(old)}
+{aliases}
 
 Others no longer mean anything; each that is set is named in the log:
 
-{_table(gone)}
+{gone}
 """
+MADE = "<!-- Written by `make docs` from the code. Do not edit. -->"
+
+
+def settings() -> str:
+    """docs/settings.md"""
+    rows = [("Setting", "Flag", "Default", "Meaning")]
+    for name, info in Settings.model_fields.items():
+        flag = "none, it would be seen by everybody on the host" if name in NO_FLAG else f"`--{name.replace('_', '-')}`"
+        meaning, _, said = str(info.description).partition(" Default: ")
+        default = said.removesuffix(".") or _default(name, info.default)
+        rows.append((f"`{variable(name)}`", flag, default, meaning))
+    old = [("Old name", "Read as"), *((_code(o), f"`{n}`") for o, n in ancestor.aliases().items())]
+    gone = [("Old name", "Why it is ignored"), *((f"`{n}`", why) for n, why in ancestor.GONE.items())]
+    return _SETTINGS.format(settings=_table(rows), aliases=_table(old), gone=_table(gone))
 
 
 def error_codes() -> str:
