@@ -1,8 +1,9 @@
 """The port to a container engine: what activation and the doors may ask of it, and what it promises.
 
-Nothing here blocks the event loop. Every method raises only errors of `model/errors`: `EngineUnavailable` when the engine
-cannot be reached (the caller tries again later), `RuntimeFailed` (or `PullFailed`) when it answered with a refusal.
-A container that does not exist is no error: `inspect` gives None, `stop` and `remove` are done.
+Nothing here blocks the event loop. Every method raises only errors of `model/errors`: `EngineUnavailable` when the
+engine cannot be reached (the caller tries again later), `RuntimeFailed` (or `ImageMissing`, `PullFailed`) when it
+answered with a refusal. A container that does not exist is no error: `inspect` gives None, `stop` and `remove` are
+done.
 """
 
 from __future__ import annotations

@@ -1,0 +1,161 @@
+"""The one place where the Docker SDK is called: in threads, with time-outs, its errors turned into ours.
+
+Lanes keep kinds of calls apart, so that sixty stops that wait for their grace never hold up a look at a container. It
+must not know what the calls are for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from typing import Literal, TypeVar
+
+import docker.errors
+import requests
+import urllib3
+
+from maelstrom.model.errors import EngineUnavailable, ImageMissing, MaelstromError, RuntimeFailed
+from maelstrom.runtime.client import EngineClient, find_endpoint, negotiate
+from maelstrom.runtime.streams import ByteStream
+from maelstrom.runtime.threads import Workers
+
+log = logging.getLogger("maelstrom.runtime")
+
+T = TypeVar("T")
+Lane = Literal["look", "make", "end"]
+LANE_THREADS: dict[Lane, int] = {"look": 8, "make": 16, "end": 64}
+LANE_SECONDS: dict[Lane, int] = {"look": 30, "make": 120, "end": 120}  # until the engine answers; stops add their grace
+FOREIGN = (requests.RequestException, docker.errors.DockerException, urllib3.exceptions.HTTPError, OSError)
+STREAMS_LIMIT = 512  # each open stream holds a thread
+
+
+class Engine:
+    """Connects when first used, and again after a failure; the API version is negotiated each time."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = dict(environ)
+        self._lanes = {lane: Workers(f"docker-{lane}", threads) for lane, threads in LANE_THREADS.items()}
+        self._clients: dict[Lane, EngineClient] = {}
+        self._connecting = threading.Lock()
+        self._streams: set[ByteStream] = set()
+
+    @property
+    def endpoint(self) -> str:
+        """Where the engine is looked for, as DOCKER_HOST would say it. Raises EngineUnavailable."""
+        return str(self._translated(lambda: find_endpoint(self._environ))["base_url"])
+
+    async def call(self, lane: Lane, work: Callable[[EngineClient], T]) -> T:
+        """Raises EngineUnavailable, ImageMissing or RuntimeFailed. Cancelled, it does not wait for the engine."""
+        return await asyncio.wrap_future(self.submit(lane, work))
+
+    def submit(self, lane: Lane, work: Callable[[EngineClient], T]) -> Future[T]:
+        """Like `call`, for callers who need the result also when they are cancelled."""
+        return self._lanes[lane].submit(lambda: self._translated(lambda: work(self._client(lane))))
+
+    async def stream(
+        self, name: str, work: Callable[[EngineClient], requests.Response], *, patient: bool
+    ) -> ByteStream:
+        """An opened stream; whoever asked closes it. `patient`: the thread waits while the reader is slow."""
+        if len(self._streams) >= STREAMS_LIMIT:
+            raise RuntimeFailed(f"{STREAMS_LIMIT} streams of the engine are open", hint="follow fewer logs at a time")
+        stream = ByteStream(name, lambda: work(self._client("look")), patient=patient, translate=translate)
+        self._streams.add(stream)
+        stream.on_close = lambda: self._streams.discard(stream)
+        try:
+            await stream.opened()
+        except BaseException:
+            stream.close()
+            raise
+        return stream
+
+    def close(self) -> None:
+        for stream in list(self._streams):
+            stream.close()
+        for lane in self._lanes.values():
+            lane.close()
+        self._forget()
+
+    def _client(self, lane: Lane) -> EngineClient:
+        client = self._clients.get(lane)
+        if client is not None:
+            return client
+        with self._connecting:
+            if lane not in self._clients:
+                endpoint = find_endpoint(self._environ)
+                known = next(iter(self._clients.values()), None)
+                version = known.api_version if known else negotiate(endpoint, read_seconds=LANE_SECONDS["look"])
+                self._clients[lane] = EngineClient(endpoint, version=version, read_seconds=LANE_SECONDS[lane])
+            return self._clients[lane]
+
+    def _forget(self) -> None:
+        """Whatever listens next at that address may be another version of the engine."""
+        with self._connecting:
+            clients, self._clients = self._clients, {}
+        for client in clients.values():
+            client.close()
+
+    def _translated(self, work: Callable[[], T]) -> T:
+        try:
+            return work()
+        except FOREIGN as error:
+            ours = translate(error)
+            if isinstance(ours, EngineUnavailable) and not isinstance(error, requests.Timeout):
+                self._forget()
+            raise ours from error
+
+
+def translate(error: Exception) -> MaelstromError:
+    """Our error for one of the SDK or of the layers below it."""
+    if isinstance(error, docker.errors.APIError):
+        return _refused(error)
+    text = _root(error)
+    if isinstance(error, requests.Timeout):
+        return EngineUnavailable("the Docker engine does not answer in time", reason=text)
+    hint = None
+    if "Permission denied" in text:
+        hint = "let this user talk to Docker (group docker), or run as root"
+    elif "paramiko" in text:
+        hint = "DOCKER_HOST=ssh:// needs `pip install docker[ssh]`"
+    return EngineUnavailable(f"the Docker engine cannot be reached: {text}", hint=hint)
+
+
+def _refused(error: docker.errors.APIError) -> MaelstromError:
+    status = error.status_code or 0
+    said = " ".join(str(error.explanation or error).split())[:2000]
+    if "client version" in said and "API version" in said:
+        return EngineUnavailable(f"the engine's API version has changed: {said}")
+    if status == 503:
+        return EngineUnavailable(f"the Docker engine is not ready: {said}")
+    if status == 404 and "no such image" in said.lower():
+        return ImageMissing(said)
+    return RuntimeFailed(said, hint=_hint(said), status=status)
+
+
+def _hint(said: str) -> str | None:
+    lower = said.lower()
+    hints = {
+        "executable file not found": "correct command or entrypoint: the image has no such program",
+        "no such file or directory": "check command, entrypoint and the sources of volumes",
+        "permission denied": "the program of command or entrypoint must be executable for the container's user",
+        "port is already allocated": "another container has that host port: change ports, or maxinstancespernode: 1",
+        "address already in use": "something on the host has that port: change ports",
+        "bind source path does not exist": "create the directory on the host, or correct volumes",
+        "network": "create the network with `docker network create`, or correct networkname",
+        "logging driver": "check logdriver and logdriveroptions",
+    }
+    return next((hint for words, hint in hints.items() if words in lower), None)
+
+
+def _root(error: BaseException) -> str:
+    """The innermost cause says most: the layers above repeat it in their own words."""
+    seen = {id(error)}
+    while True:
+        inner = error.__cause__ or error.__context__
+        if inner is None or id(inner) in seen:
+            break
+        seen.add(id(inner))
+        error = inner
+    return " ".join(str(error).split())[:500] or type(error).__name__

@@ -1,0 +1,71 @@
+"""A container as the engine describes it, turned into our words. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from maelstrom.model.instance import Address
+from maelstrom.runtime.port import Observed
+from maelstrom.runtime.spec import (
+    LABEL_FINGERPRINT,
+    LABEL_HTTP_PORT,
+    LABEL_INSTANCE,
+    LABEL_VERSION,
+    Publication,
+    labelled_component,
+)
+
+NEVER = "0001-01-01T00:00:00Z"  # the engine's way to say that it has not happened
+ANY_ADDRESS = ("", "0.0.0.0", "::")
+
+
+def observe(body: dict[str, Any], publication: Publication, host: str) -> Observed:
+    """`body`: the answer of inspect. `host`: where published ports answer."""
+    state = body.get("State") or {}
+    labels = (body.get("Config") or {}).get("Labels") or {}
+    running = bool(state.get("Running")) and not state.get("Dead")
+    started_at = state.get("StartedAt") or ""
+    return Observed(
+        container=body["Id"],
+        component=labelled_component(labels),
+        version=_number(labels.get(LABEL_VERSION)),
+        fingerprint=labels.get(LABEL_FINGERPRINT, ""),
+        running=running,
+        paused=bool(state.get("Paused")),
+        started_at="" if started_at == NEVER else started_at,
+        address=_address(body, labels, publication, host) if running else None,
+        image_id=body.get("Image") or "",
+        exit_code=None if running else state.get("ExitCode"),
+        oom_killed=bool(state.get("OOMKilled")),
+        error=" ".join((state.get("Error") or "").split()),
+        instance=labels.get(LABEL_INSTANCE, ""),
+    )
+
+
+def _address(body: dict[str, Any], labels: dict[str, str], publication: Publication, host: str) -> Address | None:
+    port = _number(labels.get(LABEL_HTTP_PORT))
+    settings = body.get("NetworkSettings") or {}
+    if not port:
+        return None
+    if publication.publish:
+        return _published(settings, port, publication.bind, host)
+    networks = settings.get("Networks") or {}
+    preferred = networks.get(publication.network) if publication.network else None
+    for network in (preferred, *networks.values()):
+        if network and (ip := network.get("IPAddress") or network.get("GlobalIPv6Address")):
+            return Address(ip, port)
+    return None
+
+
+def _published(settings: dict[str, Any], port: int, bind: str, host: str) -> Address | None:
+    """Where the port is published as we asked for it; the component may have published it elsewhere, too."""
+    bindings = (settings.get("Ports") or {}).get(f"{port}/tcp") or []
+    wanted = ANY_ADDRESS if bind in ANY_ADDRESS else (bind,)
+    for binding in bindings:
+        if binding.get("HostIp", "") in wanted and (host_port := _number(binding.get("HostPort"))):
+            return Address(host, host_port)
+    return None
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isascii() and text.isdigit() else 0
