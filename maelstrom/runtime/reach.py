@@ -7,6 +7,7 @@ not know of components.
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import re
 import socket
@@ -125,9 +126,12 @@ def _gateway(client: EngineClient) -> str:
         network: dict[str, Any] = client.inspect_network("bridge")
     except docker.errors.NotFound:
         return ""  # an engine without a default bridge
-    ranges = (network.get("IPAM") or {}).get("Config") or []
-    gateways = [str(item.get("Gateway") or "") for item in ranges]
-    return next((gateway for gateway in gateways if gateway and ":" not in gateway), "")
+    for item in (network.get("IPAM") or {}).get("Config") or []:
+        subnet = ipaddress.ip_network(item["Subnet"], strict=False)
+        if subnet.version == 4:
+            # an engine that has just made its bridge does not name the gateway, which is the first address then
+            return str(item.get("Gateway") or subnet[1])
+    return ""
 
 
 def _own_network(client: EngineClient) -> OwnNetwork | None:
