@@ -1,0 +1,3 @@
+from tools.aws_standin.server import main
+
+main()

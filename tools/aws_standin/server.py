@@ -1,0 +1,87 @@
+"""The process: one port, ready when it says so, gone on SIGTERM.
+
+    python -m tools.aws_standin [--port 4566] [--host 127.0.0.1] [--ready-file PATH] [--poll-seconds 60]
+
+Prints `http://host:port` as its only line on standard output when it serves. Any credentials will do; an access key of
+twelve digits is the account's number.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+POLL_SECONDS = 60.0
+STOP_SECONDS = 0.5  # for answers that are being written; polls are cut
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = _options(arguments)
+    listener = socket.socket(socket.AF_INET6 if ":" in options.host else socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((options.host, options.port))
+    except OSError as error:
+        sys.exit(f"cannot listen on {options.host}:{options.port}: {error.strerror}; choose another --port, or 0")
+    listener.listen(1024)
+    _prepare_environment(options.host, listener.getsockname()[1])
+    asyncio.run(_serve(listener, options.poll_seconds, options.ready_file))
+    sys.stdout.flush()
+    # Executions wait in threads that the interpreter would join, for as long as their states say.
+    os._exit(0)
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tools.aws_standin", description=__doc__.splitlines()[0])
+    parser.add_argument("--port", type=int, default=4566, help="0: any free one")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--ready-file", type=Path, help="where to write the address when ready")
+    parser.add_argument("--poll-seconds", type=float, default=POLL_SECONDS, help="how long a poll without task lasts")
+    return parser.parse_args(arguments)
+
+
+def _prepare_environment(host: str, port: int) -> None:
+    """What MiniStack reads when it is imported: its own address for queue URLs, and no Docker to look for."""
+    os.environ.update(
+        MINISTACK_HOST="localhost" if host in ("0.0.0.0", "::") else host,
+        GATEWAY_PORT=str(port),
+        DOCKER_HOST="unix:///nonexistent",
+        LOG_LEVEL=os.environ.get("LOG_LEVEL", "WARNING"),
+    )
+
+
+async def _serve(listener: socket.socket, poll_seconds: float, ready_file: Path | None) -> None:
+    from hypercorn.asyncio import serve
+    from hypercorn.config import Config
+
+    from tools.aws_standin.service import Service  # here: MiniStack reads the environment while it is imported
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    config = Config()
+    config.bind = [f"fd://{listener.fileno()}"]
+    config.graceful_timeout = STOP_SECONDS
+    config.keep_alive_timeout = 75
+    config.loglevel = "WARNING"
+    server = asyncio.create_task(serve(Service(poll_seconds=poll_seconds), config, shutdown_trigger=stop.wait))  # type: ignore[arg-type]
+    _announce(listener, ready_file)
+    await server
+
+
+def _announce(listener: socket.socket, ready_file: Path | None) -> None:
+    """The socket listens already: who connects from now on is served."""
+    host, port = listener.getsockname()[:2]
+    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    if ready_file is not None:
+        half = ready_file.with_name(ready_file.name + ".new")
+        half.write_text(url + "\n")
+        half.replace(ready_file)
+    print(url, flush=True)
