@@ -161,6 +161,71 @@ class PullFailed(RuntimeFailed):
     default_hint = "check the image's name, the registry and the credentials (pullusername, pullpassword)"
 
 
+# What the AWS side of a source answers. They are seen as a source's reason, and decide what its poller does next.
+
+
+class AwsUnavailable(Unavailable):
+    """AWS cannot be reached now, or is in trouble itself."""
+
+    code = "aws_unavailable"
+    default_hint = "check the network and AWS_ENDPOINT_URL; it is tried again by itself"
+
+
+class AwsThrottled(AwsUnavailable):
+    """AWS wants fewer calls from this account."""
+
+    code = "aws_throttled"
+    default_hint = "it is tried again, slower; ask AWS for a higher quota if this is usual"
+
+
+class AwsNotConfigured(MaelstromError):
+    """Credentials or the region are missing or unusable."""
+
+    code = "aws_not_configured"
+    default_hint = (
+        "give the daemon credentials as for any AWS program (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE,"
+        " an instance's role) and AWS_DEFAULT_REGION; files are read again by themselves"
+    )
+
+
+class AwsRefused(MaelstromError):
+    """AWS refuses a call for good: a permission, a name, a limit of the account."""
+
+    code = "aws_refused"
+    default_hint = (
+        "allow states:ListActivities, CreateActivity, GetActivityTask, SendTaskSuccess, SendTaskFailure and"
+        " SendTaskHeartbeat; it is tried again by itself"
+    )
+
+
+class ActivityMissing(NotFound):
+    """The Step Functions activity was deleted."""
+
+    code = "activity_missing"
+    default_hint = "it is created again by itself"
+
+
+class TaskGone(MaelstromError):
+    """A task that nobody waits for any more: it timed out, was answered, or its execution was stopped."""
+
+    code = "task_gone"
+    default_hint = "see the execution's history; raise the state's TimeoutSeconds or HeartbeatSeconds if it timed out"
+
+
+class InvalidTaskToken(MaelstromError):
+    """A task token that AWS does not know."""
+
+    code = "invalid_task_token"
+    default_hint = "check that the daemon's credentials and region are those of the state machine"
+
+
+class OutputRefused(MaelstromError):
+    """AWS does not take the output of a task."""
+
+    code = "output_refused"
+    default_hint = "answer with JSON text of at most 262,144 bytes"
+
+
 # What only the admin API answers.
 
 
