@@ -10,13 +10,12 @@ import http.client
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
+from tools import engine_api
 from tools.machine import (
     WORK,
     Failure,
@@ -47,7 +46,7 @@ def ensure() -> None:
             done.note = "started, "
         elif alive(read_json(STARTED)):
             done.note = "started before, "
-        version = _ask("/version")
+        version = _version()
         done.note += f"version {version.get('Version')}, API {version.get('ApiVersion')}"
 
 
@@ -64,45 +63,21 @@ def stop_started() -> None:
     STARTED.unlink(missing_ok=True)
 
 
-def host() -> str:
-    """The engine's address, as DOCKER_HOST or the usual socket say."""
-    given = os.environ.get("DOCKER_HOST", "")
-    if given:
-        return given
-    own = Path.home() / ".docker" / "run" / "docker.sock"  # Docker Desktop
-    usual = Path("/var/run/docker.sock")
-    return f"unix://{own if own.exists() and not usual.exists() else usual}"
-
-
 def _unreachable() -> str:
     """Why the engine does not answer; empty if it does."""
     try:
-        _ask("/version")
+        _version()
     except PermissionError:
         return "permission denied"
-    except (OSError, http.client.HTTPException, ValueError) as error:
+    except (OSError, http.client.HTTPException, ValueError, engine_api.EngineRefused) as error:
         return str(error) or type(error).__name__
     return ""
 
 
-def _ask(path: str) -> dict[str, Any]:
-    if not host().startswith(("unix://", "tcp://")) or os.environ.get("DOCKER_TLS_VERIFY"):
-        return _ask_by_command_line()
-    connection = _Connection(host())
-    try:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        if answer.status != 200:
-            raise OSError(f"the engine answers {answer.status}")
-        found: dict[str, Any] = json.loads(answer.read())
-        return found
-    finally:
-        connection.close()
-
-
-def _ask_by_command_line() -> dict[str, Any]:
-    """For engines behind SSH or TLS."""
-    command = ["docker", "version", "--format", "{{json .Server}}"]
+def _version() -> dict[str, Any]:
+    if engine_api.address().startswith(("unix://", "tcp://")) and not os.environ.get("DOCKER_TLS_VERIFY"):
+        return engine_api.version()
+    command = ["docker", "version", "--format", "{{json .Server}}"]  # knows SSH and TLS
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     if done.returncode:
         raise OSError(done.stderr.strip() or "docker version fails")
@@ -110,35 +85,19 @@ def _ask_by_command_line() -> dict[str, Any]:
     return found
 
 
-class _Connection(http.client.HTTPConnection):
-    """HTTP to the engine, over its socket or TCP."""
-
-    def __init__(self, address: str) -> None:
-        self._parts = urlsplit(address)
-        super().__init__(self._parts.hostname or "localhost", self._parts.port or 2375, timeout=5)
-
-    def connect(self) -> None:
-        if self._parts.scheme != "unix":
-            super().connect()
-            return
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(5)
-        self.sock.connect(self._parts.path)
-
-
 def _start(reason: str) -> None:
     if os.environ.get("DOCKER_HOST"):
         raise Failure(
-            f"The Docker engine at DOCKER_HOST={host()} does not answer: {reason}\n"
+            f"The Docker engine at DOCKER_HOST={engine_api.address()} does not answer: {reason}\n"
             "Start it, or unset DOCKER_HOST to use the one of this machine."
         )
     if reason == "permission denied":
         raise Failure(
-            f"This user may not talk to Docker ({host()}).\n"
+            f"This user may not talk to Docker ({engine_api.address()}).\n"
             "Run as root, or let the user in: sudo usermod -aG docker $USER, then log in again."
         )
     if sys.platform != "linux" or os.geteuid() != 0:
-        raise Failure(f"No Docker engine answers at {host()}: {reason}\n{_advice()}")
+        raise Failure(f"No Docker engine answers at {engine_api.address()}: {reason}\n{_advice()}")
     if shutil.which("dockerd") is None:
         if not can_install():
             raise Failure(f"Docker is not installed.\n{_advice()}")
