@@ -10,7 +10,7 @@ from collections.abc import Awaitable
 from contextvars import ContextVar
 from typing import Any
 
-from ministack.services import stepfunctions as engine  # type: ignore[import-untyped]
+from ministack.services import stepfunctions as engine
 
 from tools.aws_standin import rules
 from tools.aws_standin.faults import Receive

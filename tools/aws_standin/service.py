@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from ministack import app as ministack  # type: ignore[import-untyped]
-from ministack.services import stepfunctions as engine  # type: ignore[import-untyped]
+from ministack import app as ministack
+from ministack.services import stepfunctions as engine
 
 from tools.aws_standin import rules
 from tools.aws_standin.activities import Activities, Members, caller

@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, cast
 
-from ministack.services import stepfunctions as engine  # type: ignore[import-untyped]
+from ministack.services import stepfunctions as engine
 
 from tools.aws_standin import rules
 from tools.aws_standin.tasks import Failed, ScopeEnded, Succeeded, Task, TaskBook, TimedOut
