@@ -6,6 +6,7 @@ Plain arithmetic on what is handed in: no clock, no tasks.
 from __future__ import annotations
 
 from collections import deque
+from statistics import median
 
 from maelstrom.plan.autoscale import Load
 
@@ -40,7 +41,7 @@ class LoadMeter:
         recent = list(samples)[-RECENT:]
         return Load(
             demand=demand,
-            recent_mean=sum(recent) / len(recent) if recent else 0.0,
+            recent=median(recent) if recent else 0.0,
             recent_full=len(recent) == RECENT,
             peak=max(samples, default=0),
             peak_full=len(samples) == WINDOW,

@@ -17,8 +17,8 @@ class Load:
     """What was measured of one component on this node."""
 
     demand: int  # in flight and waiting, now
-    recent_mean: float  # mean demand of the last seconds
-    recent_full: bool  # the window of `recent_mean` is filled: one burst alone scales nothing out
+    recent: float  # median demand of the last seconds: a burst that is over scales nothing out
+    recent_full: bool  # those seconds have been measured
     peak: float  # highest demand of the last minute
     peak_full: bool  # that minute has been measured: no scaling in before
     idle_seconds: float  # since a request ended or an instance became ready; infinite if never
@@ -33,16 +33,16 @@ class Wanted:
 def wanted_instances(definition: ComponentDefinition, load: Load, running: int) -> Wanted:
     """How many there should be, given that `running` are there (starting ones included).
 
-    The rule is the product's old one (mean over the upper threshold: out; peak under the lower one: in; else as it is),
-    at most doubled by one step, then held between the limits.
+    Recent load over the upper threshold: out, at most doubled by one step; peak under the lower one: in; else as it is;
+    then held between the limits.
     """
     per_instance = definition.maxconcurrency
     up, down = definition.scaleupconcurrencypct, definition.scaledownconcurrencypct
     capacity = running * per_instance
     target, reason = running, "as it is"
-    if running and load.recent_full and load.recent_mean > capacity * up:
-        target = min(ceil(load.recent_mean / (per_instance * up)), running * 2)
-        reason = f"mean load {load.recent_mean:.1f} over {up:.0%} of {capacity}"
+    if running and load.recent_full and load.recent > capacity * up:
+        target = min(ceil(load.recent / (per_instance * up)), running * 2)
+        reason = f"load {load.recent:.1f} over {up:.0%} of {capacity}"
     elif running and load.peak_full and load.peak < capacity * down:
         target = ceil(load.peak / (per_instance * up))
         reason = f"peak load {load.peak:.1f} under {down:.0%} of {capacity}"
