@@ -1,6 +1,6 @@
 """Durations by a clock that no one can step or slew.
 
-Every wait of the lease protocol is a difference of two readings of this clock in one process; no reading ever leaves it.
+Every wait of the lease protocol is a difference of two readings of this clock in one process; no reading leaves it.
 `CLOCK_MONOTONIC` and `CLOCK_BOOTTIME` are slewed by time daemons (by up to 8 %), wall clocks are stepped; the raw clock
 is neither, but stands still while the machine is suspended, so that time is added.
 """
@@ -36,7 +36,7 @@ class SteadyClock:
 
 
 def seconds_suspended() -> float:
-    """Seconds that the machine has slept since its boot; 0 where the system does not tell (its raw clock then goes on)."""
+    """Seconds that the machine has slept since its boot; 0 where the system does not tell."""
     boot_clock = getattr(time, "CLOCK_BOOTTIME", None)
     if boot_clock is None:
         return 0.0

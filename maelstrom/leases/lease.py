@@ -122,7 +122,9 @@ class Slot:
             if verdict is Verdict.LOST:
                 lost_at = now if lost_at is None else lost_at
                 if self._holder.stopped or self._lease.dropped or now - lost_at >= self._holder.patience_seconds:
-                    raise LeaseLost(f"the lease of {self._lease.source.key.full_name} was lost while work waited for it")
+                    raise LeaseLost(
+                        f"the lease of {self._lease.source.key.full_name} was lost while work waited for it"
+                    )
             else:
                 lost_at = None
             if verdict is Verdict.ASK:

@@ -14,6 +14,7 @@ from enum import Enum
 
 NEVER = -math.inf
 CONFIRM_SECONDS = 1.0  # how old the database's word may be at an admission
+UNKNOWN = -1
 AGAIN_SECONDS = 0.2  # pause before asking again whether the capacities still add up to more than the limit
 SLACK_SECONDS = 1.0  # from an admission to the moment at which the request's own time begins to count
 EXTRA_SECONDS = 1.0  # a horizon is extended by more than is needed, so that a busy lease writes about once a second
@@ -27,6 +28,11 @@ def margin(seconds: float) -> float:
 def busy_milliseconds(seconds: float) -> int:
     """The `busy_ms` that makes every observer wait at least `seconds` of the holder's clock."""
     return 0 if seconds <= 0 else math.ceil((seconds + margin(seconds)) * 1000)
+
+
+def longest_busy_milliseconds(high_ms: int) -> int:
+    """The largest `busy_ms` that a holder writes for requests of at most `high_ms`."""
+    return busy_milliseconds(high_ms / 1000 + SLACK_SECONDS + EXTRA_SECONDS)
 
 
 class Trust:
@@ -75,6 +81,16 @@ class Ask:
     in_flight: int
 
 
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a holder reports of a lease: in flight now, and the most since its last report."""
+
+    lease: str
+    source: int
+    in_flight: int
+    peak: int
+
+
 class Term:
     """One source's lease as its holder knows it."""
 
@@ -82,15 +98,18 @@ class Term:
         self.source = source
         self.limit = limit  # M as last heard
         self.ahead = 0  # capacity of rows that go before this one if all together exceed the limit
-        self.closing = False  # no new polls: capacity is given up as it drains
+        self.works = True  # the source is enabled and not removed
+        self.closing = False  # its holder wants no more
+        self.seeks = True  # more capacity may be free: worth asking for
         self.row: str | None = None  # id of the lease row
         self.epoch = 0
         self.capacity = 0
         self.horizon = NEVER  # no request may be open later; unknown counts as never
         self.confirmed = NEVER  # when the statement was sent whose answer was the last confirmation
         self.fits = False  # by that answer all capacities add up to no more than the limit
-        self.peak = 0  # most in flight since the last report
-        self.reported = 0  # in flight as the row says
+        self.last_row: str | None = None  # the row before it was lost
+        self._peak = 0  # most in flight since the last report
+        self._reported = 0  # in flight as the row says
         self._uses = {Use.POLL: 0, Use.WAIT: 0, Use.FLIGHT: 0}
         self._deadlines: dict[object, float] = {}
         self._wanted = NEVER
@@ -111,6 +130,11 @@ class Term:
         return sum(self._uses.values())
 
     @property
+    def shut(self) -> bool:
+        """No new polls: capacity is given up as it drains."""
+        return self.closing or not self.works
+
+    @property
     def share(self) -> int:
         """What this holder may keep of the limit; what it has above is given up as it drains."""
         return max(0, self.limit - self.ahead)
@@ -118,7 +142,7 @@ class Term:
     @property
     def free(self) -> int:
         """Slots that a poll may occupy now: none above the own share, else a busy lease never drains."""
-        return 0 if self.closing else max(0, min(self.capacity, self.share) - self.busy)
+        return 0 if self.shut else max(0, min(self.capacity, self.share) - self.busy)
 
     def move(self, slot: object, before: Use, after: Use, deadline: float = NEVER) -> None:
         """The slot goes from one use to another; `deadline` is that of a request in flight."""
@@ -126,8 +150,8 @@ class Term:
             if use is not Use.NONE:
                 self._uses[use] += step
         if after is Use.FLIGHT:
-            self._deadlines[slot] = deadline
-            self.peak = max(self.peak, self.in_flight)
+            self._deadlines[slot] = deadline + SLACK_SECONDS
+            self._peak = max(self._peak, self.in_flight)
         else:
             self._deadlines.pop(slot, None)
 
@@ -164,7 +188,7 @@ class Term:
         who all have work waiting would wait for each other.
         """
         target = min(self.capacity, max(self.polling + self.in_flight, self.share))
-        return min(target, self.busy) if self.closing else target
+        return min(target, self.busy) if self.shut else target
 
     @property
     def excess(self) -> bool:
@@ -174,6 +198,11 @@ class Term:
     def spent(self) -> bool:
         """Nothing is left that the row is needed for: it can be released."""
         return self.row is not None and self.target == 0
+
+    @property
+    def missing(self) -> int:
+        """Capacity to ask for: all that may be free."""
+        return max(0, self.limit - self.capacity) if self.seeks and not self.shut else 0
 
     def idle(self, now: float) -> bool:
         """The row promises more than is needed: a smaller horizon would spare others a wait after a crash."""
@@ -196,6 +225,17 @@ class Term:
         if cut is not None:
             self.capacity = cut
         return Ask(self.row, busy_milliseconds(seconds), cut, self.in_flight)
+
+    def note(self) -> Note | None:
+        """What to report, if anything has changed. If the report is not answered, `unnoted` takes it back."""
+        if self.row is None or self.in_flight == self._reported == self._peak:
+            return None
+        note = Note(self.row, self.source, self.in_flight, max(self._peak, self.in_flight))
+        self._peak = self._reported = self.in_flight
+        return note
+
+    def unnoted(self, note: Note) -> None:
+        self._peak, self._reported = max(self._peak, note.peak), UNKNOWN
 
     def answered(self, sent: float, row: str, capacity: int, limit: int, fits: bool) -> None:
         """The statement of the last `ask` took effect."""
@@ -224,5 +264,7 @@ class Term:
 
     def forfeited(self) -> None:
         """There is no row any more; requests in flight run on, covered by what the last row promised."""
-        self.row, self.capacity = None, 0
+        if self.row is not None:
+            self.last_row = self.row
+        self.row, self.capacity, self.seeks = None, 0, True
         self.unanswered()

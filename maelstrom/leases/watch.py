@@ -1,16 +1,20 @@
 """What an observer concludes from rows that do not change: pure, time is handed in.
 
-`Watch` finds sessions to bury: their beat has stood still for their own ttl. `WaitOut` finds leases of dead sessions whose
-promise is over: the row has stood still for as long as it promises. Both count from *after* the answer that showed the
-row, by the observer's own duration clock. It must not know of asyncio, clocks or the database.
+`Watch` finds sessions to bury: their beat has stood still for their own ttl. `WaitOut` finds leases of dead sessions
+whose promise is over: the row has stood still for as long as it promises. Both count from *after* the answer that
+showed the row, by the observer's own duration clock, and forget all when the era changes: a database that went back may
+show the same row again. It must not know of asyncio, clocks or the database.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-KEEP_DEAD_SECONDS = 7200.0  # rows of the dead stay: a process suspended for long must not take its absence for lost commits
+KEEP_DEAD_SECONDS = (
+    7200.0  # rows of the dead stay: a process suspended for long must not take its absence for lost commits
+)
 WRITE_BACK_SECONDS = 20.0  # a wait of others survives my restart if it is written down so often
 
 
@@ -41,27 +45,26 @@ class Watch:
         self._ttl = own_ttl_seconds
         self._since: dict[tuple[str, int, bool], float] = {}
         self._read = float("-inf")
+        self._era = ""
 
-    def saw(self, received: float, sessions: Iterable[SeenSession], me: str | None) -> tuple[list[SeenSession], list[str]]:
+    def saw(
+        self, received: float, era: str, sessions: Sequence[SeenSession], me: str | None
+    ) -> tuple[list[SeenSession], list[str]]:
         """Sessions to bury, and dead ones to forget. `received`: after the answer came.
 
         Who could not read for a ttl begins anew: it saw nobody's beats, which says nothing about them.
         """
-        if received - self._read > self._ttl:
+        if received - self._read > self._ttl or era != self._era:
             self._since.clear()
-        self._read = received
-        since = {
-            (s.id, s.beat, s.alive): self._since.get((s.id, s.beat, s.alive), received) for s in sessions if s.id != me
-        }
-        self._since = since
+        self._read, self._era = received, era
+        others = {(s.id, s.beat, s.alive): s for s in sessions if s.id != me}
+        self._since = {key: self._since.get(key, received) for key in others}
         bury, forget = [], []
-        for session in sessions:
-            start = since.get((session.id, session.beat, session.alive))
-            if start is None:
-                continue
-            if session.alive and received - start >= session.ttl_ms / 1000:
+        for key, session in others.items():
+            unchanged = received - self._since[key]
+            if session.alive and unchanged >= session.ttl_ms / 1000:
                 bury.append(session)
-            elif not session.alive and not session.leases and received - start >= KEEP_DEAD_SECONDS:
+            elif not session.alive and not session.leases and unchanged >= KEEP_DEAD_SECONDS:
                 forget.append(session.id)
         return bury, forget
 
@@ -71,16 +74,26 @@ class WaitOut:
 
     def __init__(self) -> None:
         self._since: dict[tuple[str, int], float] = {}
+        self._era = ""
+        self.soonest = float("inf")  # seconds from the last look until the first wait that was not over is
 
-    def saw(self, received: float, leases: Iterable[SeenLease]) -> tuple[list[SeenLease], list[tuple[SeenLease, int]]]:
+    def saw(
+        self, received: float, era: str, leases: Sequence[SeenLease]
+    ) -> tuple[list[SeenLease], list[tuple[SeenLease, int]]]:
         """Leases that are over, and those of which a part was waited for, each with the rest in ms."""
+        if era != self._era:
+            self._since.clear()
+        self._era = era
         self._since = {(x.id, x.busy_seq): self._since.get((x.id, x.busy_seq), received) for x in leases}
+        self.soonest = float("inf")
         over, rest = [], []
         for lease in leases:
             waited = received - self._since[lease.id, lease.busy_seq]
-            left = lease.busy_ms - int(waited * 1000)
+            left = lease.busy_ms / 1000 - waited
             if left <= 0:
                 over.append(lease)
-            elif waited >= WRITE_BACK_SECONDS:
-                rest.append((lease, left))
+                continue
+            self.soonest = min(self.soonest, left)
+            if waited >= WRITE_BACK_SECONDS:
+                rest.append((lease, math.ceil(left * 1000)))
         return over, rest

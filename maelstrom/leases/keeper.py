@@ -1,0 +1,290 @@
+"""Keeps this node's leases: one session, what it may do for each source, and the passes that keep all of it true.
+
+`run` does two things side by side: it writes (the own session's statements, one at a time) and it observes (what other
+nodes' rows say). Sources `hold` leases and use them without asking; the keeper grants what is free, gives up what is
+too much, and wakes them when something changes. It must not know what a source does with a slot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+import maelstrom
+from maelstrom.leases.lease import Lease
+from maelstrom.leases.observer import Observer
+from maelstrom.leases.pauses import spread, until
+from maelstrom.leases.postgres import PostgresStatements
+from maelstrom.leases.session import Identity
+from maelstrom.leases.sqlite import SqliteStatements
+from maelstrom.leases.statements import Audit, SessionRow, Statements
+from maelstrom.leases.term import Term
+from maelstrom.leases.writer import Writer
+from maelstrom.model.clock import Clock
+from maelstrom.model.errors import MaelstromError, NotFound, StateInUse
+from maelstrom.model.source import EventSource
+from maelstrom.registry.engine import is_postgresql
+from maelstrom.registry.listen import Listener
+
+log = logging.getLogger("maelstrom.leases")
+
+CHANNEL = "leases"
+FIRST_PAUSE = 0.1  # s; after each failure in a row twice as long, at most a beat
+SHORTEST_PAUSE = 0.02  # s between two looks at other nodes
+TIMEOUTS_PER_TTL = 5  # so many statements in a row may go unanswered before the session is taken for dead
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """One node of the cluster, by its newest session."""
+
+    node: str
+    state: Literal["alive", "leaving", "dead"]
+    version: str
+    age_seconds: float  # since it began, by the database's clock
+
+
+class LeaseKeeper:
+    """One per process. `state_dir_id` names the state directory, which this process must have locked.
+
+    `listen_url`: where PostgreSQL's notices come from; without it, and on SQLite, changes are seen at the next beat.
+    """
+
+    def __init__(
+        self,
+        database: AsyncEngine | Statements,
+        *,
+        node: str,
+        state_dir_id: str,
+        beat_seconds: float,
+        ttl_seconds: float,
+        clock: Clock,
+        listen_url: str | None = None,
+    ) -> None:
+        self.clock = clock
+        self.patience_seconds = ttl_seconds
+        self._leases: dict[int, Lease] = {}
+        self._beat_seconds = beat_seconds
+        self._ttl_seconds = ttl_seconds
+        self._identity = Identity(node, state_dir_id, _boot_id(), maelstrom.__version__)
+        self._statements = _statements(database, ttl_seconds / TIMEOUTS_PER_TTL)
+        self._writer = Writer(
+            self._statements,
+            self._identity,
+            self._terms,
+            clock=clock,
+            beat_seconds=beat_seconds,
+            ttl_seconds=ttl_seconds,
+        )
+        self._observer = Observer(self._statements, self._terms, self._session, clock=clock, ttl_seconds=ttl_seconds)
+        self._work = asyncio.Event()  # there may be something to write
+        self._news = asyncio.Event()  # there may be something to see
+        self._halt = asyncio.Event()
+        self._listener = Listener(listen_url, {CHANNEL: self._notice}, on_gap=self._news.set) if listen_url else None
+
+    # the life of the process
+
+    async def start(self) -> None:
+        """Opens the session. A former one of this state directory is over at once: its process is gone.
+
+        Raises StateInUse if another live node has the name (seen by its beats, which takes up to its ttl), Unavailable.
+        """
+        await self._await_name()
+        while self._writer.session.me is None:
+            await self._writer.step()
+
+    async def run(self) -> None:
+        """Until `stop`. No failure of the database ends it; what else is raised is a defect."""
+        async with asyncio.TaskGroup() as group:
+            listening = group.create_task(self._listener.run(), name="lease-notices") if self._listener else None
+            writing = group.create_task(self._write(), name="lease-writer")
+            observing = group.create_task(self._observe(), name="lease-observer")
+            await asyncio.wait((writing, observing))
+            if listening is not None:
+                listening.cancel()
+
+    def leave(self) -> None:
+        """This node is about to stop: it asks for no more capacity and polls no more; others are told."""
+        self._writer.leave()
+        for lease in self._leases.values():
+            lease.term.closing = True
+            lease.tell()
+        self.wake()
+
+    async def stop(self) -> None:
+        """Leaves, releases what has drained and ends the session, so that a successor waits for nothing.
+
+        Raises Unavailable where the database does not confirm that; others then wait for the ttl. What is still in
+        flight is waited out by them in any case. Afterwards nothing is admitted any more.
+        """
+        self.leave()
+        self._halt.set()
+        self._news.set()
+        try:
+            await self._writer.end()
+        finally:
+            self._tell()
+
+    @property
+    def stopped(self) -> bool:
+        return self._halt.is_set()
+
+    @property
+    def trusted(self) -> bool:
+        """Whether nobody can have taken this node for dead yet."""
+        return self.trusts(self.clock.monotonic())
+
+    def trusts(self, now: float) -> bool:
+        return self._writer.session.trust.holds(now)
+
+    # leases
+
+    def hold(self, source: EventSource) -> Lease:
+        """The lease of a source, one per source; again with what changed of it. Capacity comes, and goes, by itself."""
+        lease = self._leases.get(source.id)
+        if lease is None:
+            lease = self._leases[source.id] = Lease(source, self)
+        lease.source = source
+        lease.dropped = False
+        term = lease.term
+        term.limit = source.maxconcurrency or 0
+        term.works = source.enabled
+        term.closing = self._writer.session.leaving
+        term.seeks = True
+        lease.tell()
+        self.wake()
+        return lease
+
+    def drop(self, lease: Lease) -> None:
+        """No more polls; its capacity is given up as it drains. What is there may still be admitted."""
+        lease.dropped = lease.term.closing = True
+        lease.tell()
+        self.wake()
+
+    def wake(self) -> None:
+        self._work.set()
+
+    # for people
+
+    async def audit(self, source_id: int) -> Audit:
+        """Limit, leases and the most ever in flight of one source, over all nodes. Raises NotFound, Unavailable."""
+        found = await self._statements.audit(source_id)
+        if found is None:
+            raise NotFound(f"there is no event source with the id {source_id}")
+        own = self._leases.get(source_id)
+        if own is None:
+            return found
+        row, now = own.term.row, own.in_flight
+        leases = tuple(replace(item, inflight=now) if item.id == row else item for item in found.leases)
+        inflight = sum(item.inflight for item in leases)
+        return replace(found, leases=leases, inflight=inflight, max_inflight=max(found.max_inflight, inflight))
+
+    async def in_flight(self) -> dict[int, int]:
+        """Requests in flight by source id, over all nodes; other nodes' part is at most a beat old."""
+        others = await self._statements.in_flight(self._session() or "")
+        for lease in self._leases.values():
+            others[lease.source.id] = others.get(lease.source.id, 0) + lease.in_flight
+        return others
+
+    async def sessions(self) -> list[SessionInfo]:
+        """The newest session of each node, by name."""
+        newest = {row.node: row for row in await self._statements.sessions()}
+        return [SessionInfo(row.node, _state(row), row.version, row.age_seconds) for row in newest.values()]
+
+    # below: not for others
+
+    def _terms(self) -> Iterator[Term]:
+        return iter([lease.term for lease in self._leases.values()])
+
+    def _session(self) -> str | None:
+        me = self._writer.session.me
+        return None if me is None else me.session
+
+    def _notice(self, payload: str) -> None:
+        self._news.set()
+
+    def _tell(self) -> None:
+        for id, lease in list(self._leases.items()):
+            if lease.dropped and lease.term.row is None and not lease.busy:
+                del self._leases[id]
+            lease.tell()
+
+    async def _await_name(self) -> None:
+        """Another node with this name and another state directory is alive if it beats, else buried after its ttl."""
+        seen: dict[str, tuple[int, float]] = {}
+        while True:
+            rows = [row for row in await self._statements.sessions() if row.alive and self._is_namesake(row)]
+            now = self.clock.monotonic()
+            for row in rows:
+                beat, since = seen.setdefault(row.id, (row.beat, now))
+                if row.beat != beat:
+                    raise StateInUse(f"another live node of the cluster has the name {row.node}")
+                if now - since >= row.ttl_ms / 1000:
+                    await self._statements.bury(row.id, row.beat)
+            if not rows:
+                return
+            await self.clock.sleep(min(self._beat_seconds, 0.5))
+
+    def _is_namesake(self, row: SessionRow) -> bool:
+        return row.node == self._identity.node and row.state_dir != self._identity.state_dir
+
+    async def _write(self) -> None:
+        failures = 0
+        while not self.stopped:
+            self._work.clear()
+            try:
+                busy = await self._writer.step()
+            except MaelstromError as error:
+                failures += 1
+                if failures == 1:
+                    log.warning(
+                        "the database does not confirm leases", extra={"reason": str(error), "hint": error.hint}
+                    )
+                await until(self._halt, spread() * min(self._beat_seconds, FIRST_PAUSE * 2 ** min(failures - 1, 10)))
+                continue
+            if failures:
+                failures = 0
+                log.info("the database confirms leases again")
+            self._tell()
+            if not busy:
+                await until(self._work, self._writer.beat_due_in())
+
+    async def _observe(self) -> None:
+        while not self.stopped:
+            self._news.clear()
+            again = False
+            try:
+                again = await self._observer.look()
+            except MaelstromError as error:
+                log.debug("other nodes could not be looked at", extra={"reason": str(error)})
+            self._tell()
+            self.wake()
+            if not again:
+                soon = max(SHORTEST_PAUSE, self._observer.soonest)
+                await until(self._news, min(soon, self._beat_seconds * spread()))
+
+
+def _state(row: SessionRow) -> Literal["alive", "leaving", "dead"]:
+    if not row.alive:
+        return "dead"
+    return "leaving" if row.leaving else "alive"
+
+
+def _statements(database: AsyncEngine | Statements, timeout: float) -> Statements:
+    if not isinstance(database, AsyncEngine):
+        return database
+    return PostgresStatements(database, timeout) if is_postgresql(database) else SqliteStatements(database, timeout)
+
+
+def _boot_id() -> str:
+    """Which boot of the machine this is; empty where the system does not tell."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""

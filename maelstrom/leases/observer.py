@@ -1,0 +1,75 @@
+"""One pass over what all nodes have written: bury who is silent, free what the dead held, learn the limits.
+
+Every node does so for itself; that two do the same at once is harmless, each change is bound to what was seen. It must
+not know of the own session's statements, nor when the next pass is due.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+
+from maelstrom.leases.statements import Held, SourceNow, Statements
+from maelstrom.leases.term import Term
+from maelstrom.leases.watch import WaitOut, Watch
+from maelstrom.model.clock import Clock
+
+log = logging.getLogger("maelstrom.leases")
+
+
+class Observer:
+    """`me`: the own session now. `terms`: all leases of this node."""
+
+    def __init__(
+        self,
+        statements: Statements,
+        terms: Callable[[], Iterable[Term]],
+        me: Callable[[], str | None],
+        *,
+        clock: Clock,
+        ttl_seconds: float,
+    ) -> None:
+        self._statements = statements
+        self._terms = terms
+        self._me = me
+        self._clock = clock
+        self._watch = Watch(ttl_seconds)
+        self._waits = WaitOut()
+
+    @property
+    def soonest(self) -> float:
+        """Seconds from the last pass until a wait is over that was not."""
+        return self._waits.soonest
+
+    async def look(self) -> bool:
+        """One pass. True if it changed rows, so that another one at once may find more to do."""
+        terms = {term.source: term for term in self._terms()}
+        held = [Held(term.source, term.epoch if term.row is not None else None) for term in terms.values()]
+        view = await self._statements.view(held)
+        received = self._clock.monotonic()
+        bury, forget = self._watch.saw(received, view.era, view.sessions, self._me())
+        over, rest = self._waits.saw(received, view.era, view.orphans)
+        self._learn(terms, {source.id: source for source in view.sources})
+        for session in bury:
+            if await self._statements.bury(session.id, session.beat):
+                log.warning("a session was silent for its whole ttl, it is over", extra={"session": session.id})
+        if forget:
+            await self._statements.forget(forget)
+        if rest:
+            await self._statements.write_back(rest)
+        freed = await self._statements.waited_out(over) if over else 0
+        if freed:
+            log.info("leases of the dead were waited out", extra={"leases": freed})
+        return bool(bury or freed)
+
+    def _learn(self, terms: dict[int, Term], sources: dict[int, SourceNow]) -> None:
+        """A source that is not there any more, or is switched off, gets no polls."""
+        for id, term in terms.items():
+            source = sources.get(id)
+            term.works = source is not None and source.works
+            if source is None:
+                continue
+            term.limit = source.limit
+            term.ahead = source.ahead
+            if source.total < source.limit:
+                term.seeks = True

@@ -1,0 +1,100 @@
+"""`Statements` on SQLite: each method is one transaction of `sqlite_steps` or `sqlite_reads`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from maelstrom.leases import sqlite_reads as reads
+from maelstrom.leases import sqlite_steps as steps
+from maelstrom.leases.statements import (
+    Audit,
+    Confirmed,
+    Ground,
+    Held,
+    Me,
+    NewSession,
+    Own,
+    OwnLease,
+    SessionRow,
+    View,
+    Want,
+)
+from maelstrom.leases.term import Ask, Note
+from maelstrom.leases.watch import SeenLease
+from maelstrom.model.errors import Unavailable
+from maelstrom.registry.engine import transaction
+
+T = TypeVar("T")
+
+
+class SqliteStatements:
+    """`Statements` over a SQLite engine; each gives up after `timeout` seconds."""
+
+    def __init__(self, engine: AsyncEngine, timeout: float) -> None:
+        self._engine = engine
+        self._timeout = timeout
+
+    async def ground(self) -> Ground:
+        return await self._run(steps.ground)
+
+    async def raise_era(self, seen: str, ttl_ms: int) -> None:
+        await self._run(steps.raise_era, seen, ttl_ms)
+
+    async def open_session(self, new: NewSession, era: str) -> bool:
+        return await self._run(steps.open_session, new, era)
+
+    async def own(self, session: str) -> Own | None:
+        return await self._run(reads.own, session, write=False)
+
+    async def beat(self, me: Me, notes: Sequence[Note] = (), *, leaving: bool = False) -> int | None:
+        return await self._run(steps.beat, me, notes, leaving)
+
+    async def grant(self, me: Me, wants: Sequence[Want]) -> list[OwnLease] | None:
+        return await self._run(steps.grant, me, wants)
+
+    async def ask(self, me: Me, asks: Sequence[Ask]) -> list[Confirmed] | None:
+        return await self._run(steps.ask, me, asks)
+
+    async def release(self, me: Me, leases: Sequence[str], *, end: bool = False) -> bool | None:
+        return await self._run(steps.release, me, leases, end)
+
+    async def adopt(self, me: Me, formers: Sequence[str], busy_ms: dict[int, int]) -> bool | None:
+        return await self._run(steps.adopt, me, formers, busy_ms)
+
+    async def view(self, held: Sequence[Held]) -> View:
+        return await self._run(reads.view, held, write=False)
+
+    async def bury(self, session: str, beat: int) -> bool:
+        return await self._run(steps.bury, session, beat)
+
+    async def forget(self, sessions: Sequence[str]) -> None:
+        await self._run(steps.forget, sessions)
+
+    async def waited_out(self, leases: Sequence[SeenLease]) -> int:
+        return await self._run(steps.waited_out, leases)
+
+    async def write_back(self, rests: Sequence[tuple[SeenLease, int]]) -> None:
+        await self._run(steps.write_back, rests)
+
+    async def sessions(self) -> list[SessionRow]:
+        return await self._run(reads.session_rows, write=False)
+
+    async def audit(self, source: int) -> Audit | None:
+        return await self._run(reads.audit, source, write=False)
+
+    async def in_flight(self, without: str) -> dict[int, int]:
+        return await self._run(reads.in_flight, without, write=False)
+
+    async def _run(self, step: Callable[..., T], *values: Any, write: bool = True) -> T:
+        try:
+            async with (
+                asyncio.timeout(self._timeout),
+                transaction(self._engine, write=write, timeout=self._timeout) as connection,
+            ):
+                return await connection.run_sync(step, *values)
+        except TimeoutError as error:
+            raise Unavailable(f"the database did not answer within {self._timeout:g} s") from error

@@ -1,0 +1,224 @@
+"""The statements in SQLite's words: plain functions over a synchronous connection inside one BEGIN IMMEDIATE.
+
+The guard comes first. There is one writer at a time: what a step reads is what is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Connection, Row, text
+
+from maelstrom.leases.statements import (
+    ALL_CAPACITY,
+    NEW_SOURCES,
+    Confirmed,
+    Ground,
+    Me,
+    NewSession,
+    OwnLease,
+    Want,
+    blocking_ms,
+)
+from maelstrom.leases.term import Ask, Note
+from maelstrom.leases.watch import SeenLease
+
+SERVER = "sqlite"  # a file has no identity that a copy would not have
+NOW = "(julianday('now') - 2440587.5) * 86400.0"
+LIVE = "exists (select 1 from sessions s, era e where s.id = l.session and s.alive and s.era = e.val)"
+DEAD_LEASE = f"id = :id and busy_seq = :seq and id in (select l.id from leases l where not {LIVE})"
+
+
+def own_lease(row: Row[Any]) -> OwnLease:
+    return OwnLease(row.id, row.source, row.capacity, row.epoch)
+
+
+def guard(db: Connection, me: Me, *, leaving: bool = False, ending: bool = False) -> bool:
+    """Whether the sender may: then the session's beat is one higher."""
+    found = db.execute(
+        text(
+            "update sessions set beat = beat + 1, leaving = leaving or :leaving, alive = not :ending"
+            " where id = :session and beat = :beat and alive and era = :era"
+            " and exists (select 1 from era where val = :era and server = :server)"
+        ),
+        asdict(me) | {"leaving": leaving, "ending": ending, "server": SERVER},
+    )
+    return found.rowcount == 1
+
+
+def ground(db: Connection) -> Ground:
+    row = db.execute(text("select val, server from era")).first()
+    if row is None:
+        db.execute(text("insert into era (id, val, server) values (1, :val, :server)"), _new_era())
+        row = db.execute(text("select val, server from era")).one()
+    return Ground(row.val, row.server == SERVER, durable=True, writable=True)
+
+
+def raise_era(db: Connection, seen: str, ttl_ms: int) -> None:
+    raised = db.execute(
+        text("update era set val = :val, server = :server where val = :seen"), _new_era() | {"seen": seen}
+    )
+    if not raised.rowcount:
+        return
+    db.execute(text("update event_sources set epoch = epoch + 1"))
+    longest_ttl = db.execute(text("select max(:ttl_ms, coalesce(max(ttl_ms), 0)) from sessions"), {"ttl_ms": ttl_ms})
+    high_ms = {row.id: row.high_ms for row in db.execute(text("select id, high_ms from event_sources"))}
+    for source, busy in blocking_ms(high_ms, longest_ttl.scalar_one()).items():
+        db.execute(
+            text(
+                "insert into leases (id, source, capacity, epoch, busy_ms, granted_at) values (:id, :source, :capacity,"
+                f" coalesce((select epoch from event_sources where id = :source), 0), :busy, {NOW})"
+            ),
+            {"id": uuid4().hex, "source": source, "capacity": ALL_CAPACITY, "busy": busy},
+        )
+    db.execute(text("update sessions set alive = 0 where alive"))
+
+
+def open_session(db: Connection, new: NewSession, era: str) -> bool:
+    db.execute(text("update sessions set alive = 0 where state_dir = :dir and alive"), {"dir": new.state_dir})
+    opened = db.execute(
+        text(
+            "insert or ignore into sessions (id, node, state_dir, boot, version, era, ttl_ms, opened_at)"
+            f" select :id, :node, :state_dir, :boot, :version, val, :ttl_ms, {NOW} from era"
+            " where val = :era and server = :server"
+        ),
+        asdict(new) | {"era": era, "server": SERVER},
+    )
+    return opened.rowcount == 1
+
+
+def beat(db: Connection, me: Me, notes: Sequence[Note], leaving: bool) -> int | None:
+    if not guard(db, me, leaving=leaving):
+        return None
+    for note in notes:
+        values = asdict(note) | {"session": me.session}
+        db.execute(text("update leases set in_flight = :in_flight where id = :lease and session = :session"), values)
+        db.execute(
+            text(
+                "update event_sources set max_inflight = max(max_inflight, :peak + coalesce("
+                "(select sum(in_flight) from leases where source = :source and id <> :lease), 0)) where id = :source"
+            ),
+            values,
+        )
+    return me.beat + 1
+
+
+def grant(db: Connection, me: Me, wants: Sequence[Want]) -> list[OwnLease] | None:
+    if not guard(db, me):
+        return None
+    granted = []
+    for want in wants:
+        values = asdict(want) | {"session": me.session, "new": NEW_SOURCES}
+        free = db.execute(
+            text(
+                "select min(:capacity, s.m - coalesce((select sum(capacity) from leases where source = s.id"
+                " or (source = :new and s.epoch = 0)), 0)) from event_sources s where s.id = :source and not s.removed"
+            ),
+            values,
+        ).scalar()
+        if not free or free < 0:
+            continue
+        db.execute(text("update event_sources set epoch = epoch + 1 where id = :source"), values)
+        row = db.execute(
+            text(
+                "insert into leases (id, source, session, capacity, epoch, granted_at)"
+                f" select :lease, id, :session, :free, epoch, {NOW} from event_sources where id = :source"
+                " on conflict (id) do update set capacity = capacity + excluded.capacity"
+                " where leases.session = excluded.session returning id, source, capacity, epoch"
+            ),
+            values | {"free": free},
+        ).first()
+        if row is not None:
+            granted.append(own_lease(row))
+    return granted
+
+
+def ask(db: Connection, me: Me, asks: Sequence[Ask]) -> list[Confirmed] | None:
+    if not guard(db, me):
+        return None
+    confirmed = []
+    for item in asks:
+        row = db.execute(
+            text(
+                "update leases set busy_ms = coalesce(:busy_ms, busy_ms), busy_seq = busy_seq + (:busy_ms is not null),"
+                " capacity = min(capacity, coalesce(:capacity, capacity)), in_flight = :in_flight"
+                " where id = :lease and session = :session returning source, capacity"
+            ),
+            asdict(item) | {"session": me.session},
+        ).first()
+        if row is None:
+            continue
+        given = db.execute(
+            text(
+                "select coalesce(s.m, 0) m, coalesce((select sum(capacity) from leases where source = s.id), 0) total"
+                " from event_sources s where s.id = :source"
+            ),
+            {"source": row.source},
+        ).first()
+        if given is not None:
+            confirmed.append(Confirmed(item.lease, row.capacity, given.m, given.total <= given.m))
+    return confirmed
+
+
+def release(db: Connection, me: Me, leases: Sequence[str], end: bool) -> bool | None:
+    if not guard(db, me, ending=end):
+        return None
+    for lease in leases:
+        db.execute(
+            text("delete from leases where id = :id and session = :session"), {"id": lease, "session": me.session}
+        )
+    return True
+
+
+def adopt(db: Connection, me: Me, formers: Sequence[str], busy_ms: dict[int, int]) -> bool | None:
+    if not guard(db, me):
+        return None
+    for former in formers:
+        rows = db.execute(text("select id, source from leases where session = :id"), {"id": former}).all()
+        for row in rows:
+            db.execute(
+                text("update leases set session = :session, busy_ms = :busy, busy_seq = busy_seq + 1 where id = :id"),
+                {"session": me.session, "busy": busy_ms.get(row.source, 0), "id": row.id},
+            )
+    return True
+
+
+def bury(db: Connection, session: str, beat: int) -> bool:
+    buried = db.execute(
+        text("update sessions set alive = 0 where id = :id and beat = :beat and alive"), {"id": session, "beat": beat}
+    )
+    return buried.rowcount == 1
+
+
+def forget(db: Connection, sessions: Sequence[str]) -> None:
+    for session in sessions:
+        db.execute(
+            text(
+                "delete from sessions where id = :id and not alive"
+                " and not exists (select 1 from leases where session = :id)"
+            ),
+            {"id": session},
+        )
+
+
+def waited_out(db: Connection, leases: Sequence[SeenLease]) -> int:
+    gone = 0
+    for lease in leases:
+        values = {"id": lease.id, "seq": lease.busy_seq}
+        gone += db.execute(text(f"delete from leases where {DEAD_LEASE}"), values).rowcount
+    return gone
+
+
+def write_back(db: Connection, rests: Sequence[tuple[SeenLease, int]]) -> None:
+    for lease, rest in rests:
+        db.execute(
+            text(f"update leases set busy_ms = :rest, busy_seq = busy_seq + 1 where {DEAD_LEASE}"),
+            {"id": lease.id, "seq": lease.busy_seq, "rest": rest},
+        )
+
+
+def _new_era() -> dict[str, str]:
+    return {"val": uuid4().hex, "server": SERVER}
