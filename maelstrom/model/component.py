@@ -1,15 +1,37 @@
 """What a component is: one container image and how to run it.
 
-A definition has the project file's own field names and is normalised: every default is filled in, so no reader applies a
-default of its own. `None` remains only where "unset" itself has a meaning for the engine.
+A definition has the project file's own field names and is normalised: every default is filled in, so no reader applies
+a default of its own. `None` remains only where "unset" itself has a meaning for the engine. What a field means stands
+in its description: docs/project-file.md and docs/project.schema.json are made from here.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+from maelstrom.model.engine_fields import Image, Network, Ports, Target, Ulimits, check_mount_source
+from maelstrom.model.ports import fixes_host_port
+from maelstrom.model.rules import (
+    MAX_COUNT,
+    MAX_MIB,
+    YEAR_SECONDS,
+    Command,
+    Count,
+    Listed,
+    Path,
+    Seconds,
+    Share,
+    Text,
+    Words,
+    ZeroIsUnset,
+    fault,
+    faults,
+    shown,
+)
+from maelstrom.model.variables import check_entry, merged
 
 
 class Definition(BaseModel):
@@ -21,70 +43,209 @@ class Definition(BaseModel):
 class Mount(Definition):
     """One mount of a container."""
 
-    type: Literal["bind", "volume", "tmpfs"] = "bind"
-    source: str = ""
-    target: str
-    readonly: bool = False
+    type: Literal["bind", "volume", "tmpfs"] = Field("bind", description="Kind of the mount.")
+    source: Text = Field(
+        "",
+        validate_default=True,
+        description="`bind`: absolute path on the host; `volume`: the volume's name, empty for one of its own;"
+        " `tmpfs`: none.",
+    )
+    target: Target = Field(description="Absolute path in the container.")
+    readonly: bool = Field(False, description="Whether the container may only read.")
+
+    @field_validator("source")
+    @classmethod
+    def _source_fits_the_type(cls, source: str, info: ValidationInfo) -> str:
+        return check_mount_source(info.data.get("type", ""), source)
+
+
+def _check_volumes(mounts: tuple[Mount, ...]) -> tuple[Mount, ...]:
+    targets: dict[str, int] = {}
+    found: list[tuple[int | str, str, str]] = []
+    for index, mount in enumerate(mounts):
+        if targets.setdefault(mount.target.rstrip("/"), index) != index:
+            found.append((index, f"{shown(mount.target)} is mounted twice", ""))
+    if found:
+        raise faults(found)
+    return mounts
+
+
+def _default_restart_order(data: dict[str, Any]) -> Literal["startstop", "stopstart"]:
+    return "stopstart" if fixes_host_port(data.get("ports", ())) else "startstop"
+
+
+def _by_name(entries: tuple[str, ...]) -> tuple[str, ...]:
+    return merged(entries)
+
+
+Variable = Annotated[Text, AfterValidator(check_entry)]
+Variables = Annotated[tuple[Variable, ...], Listed, AfterValidator(_by_name)]
+Mounts = Annotated[tuple[Mount, ...], Listed, AfterValidator(_check_volumes)]
 
 
 class ComponentDefinition(Definition):
     """One entry below `components` of a project file, without its event sources."""
 
     # image and process
-    image: str
-    command: tuple[str, ...] | None = None
-    entrypoint: tuple[str, ...] | None = None
-    environment: tuple[str, ...] = ()  # merged, `NAME=value`, sorted by name
-    user: str = ""
-    hostname: str = ""
-    domainname: str = ""
-    containerinit: bool = False
-    capadd: tuple[str, ...] = ()
-    capdrop: tuple[str, ...] = ()
-    ulimits: tuple[str, ...] = ()
-    volumes: tuple[Mount, ...] = ()
-    ports: tuple[str, ...] = ()
-    networkname: str = ""
-    dns: tuple[str, ...] = ()
-    dnsoptions: tuple[str, ...] = ()
-    dnssearch: tuple[str, ...] = ()
+    image: Image = Field(description="Image reference: `[registry[:port]/]name[:tag][@digest]`.")
+    command: Command = Field(None, description="The container's command. Unset: the image's.")
+    entrypoint: Command = Field(None, description="The container's entry point. Unset: the image's.")
+    environment: Variables = Field(
+        (),
+        description="Environment variables, `NAME=value` each; they win over the project's. Names that begin with"
+        " `MAELSTROM_` are dropped: the product sets those.",
+    )
+    user: Text = Field("", description="`user` or `user:group`. Unset: the image's.")
+    hostname: Text = Field(
+        "", description="The container's own host name; not for discovery. Unset: the container's id."
+    )
+    domainname: Text = Field("", description="The container's domain name.")
+    containerinit: bool = Field(False, description="Whether an init process runs as PID 1 and reaps children.")
+    capadd: Words = Field((), description="Linux capabilities to add.")
+    capdrop: Words = Field((), description="Linux capabilities to drop.")
+    ulimits: Ulimits = Field(
+        (), description="Limits, `name=soft[:hard]` each, -1 is unlimited: `nofile=1024:4096`. Soft at most hard."
+    )
+    volumes: Mounts = Field((), description="Mounts.")
+    ports: Ports = Field(
+        (),
+        description="Ports published on the host, Docker's short syntax `[ip:][host:]container[/protocol]`, ranges"
+        " allowed, one binding per container port. The HTTP port needs none.",
+    )
+    networkname: Network = Field(
+        "", description="Network of the container; it must be reachable from the daemon. Unset: the default bridge."
+    )
+    dns: Words = Field((), description="Name servers.")
+    dnsoptions: Words = Field((), description="Resolver options.")
+    dnssearch: Words = Field((), description="Search domains.")
 
     # resources
-    reservememory: int = 128  # MiB
-    limitmemory: int | None = None  # MiB
-    cpushares: int | None = None
+    reservememory: Annotated[int, Field(ge=1, le=MAX_MIB)] = Field(
+        128, description="Memory that is reserved per container, MiB; at most `limitmemory`."
+    )
+    limitmemory: Annotated[int, Field(ge=1, le=MAX_MIB)] | None = Field(
+        None, description="Memory that a container may use at most, MiB. Unset: no limit."
+    )
+    cpushares: Annotated[int, Field(ge=1, le=262_144)] | None = Field(
+        None, description="Relative CPU weight. Unset: the engine's own, 1024."
+    )
 
     # scaling and concurrency
-    mininstances: int = 0
-    maxinstances: int | None = None
-    maxinstancespernode: int | None = None
-    maxconcurrency: int = 1
-    softconcurrencylimit: bool = False
-    scaleupconcurrencypct: float = 0.75
-    scaledownconcurrencypct: float = 0.25
-    maxdurationseconds: int = 300
-    idletimeoutseconds: int = 300
-    maxqueue: int = 1000
-    firstbyteseconds: int | None = None
-    idlebytesseconds: int | None = None
+    mininstances: Annotated[int, Field(ge=0, le=MAX_COUNT)] = Field(
+        0, description="Instances that always run, in the whole cluster; at most `maxinstances`. 0: scale to zero."
+    )
+    maxinstances: Annotated[Count | None, ZeroIsUnset(None)] = Field(
+        None, description="Instances at most, in the whole cluster. Unset or 0: no limit."
+    )
+    maxinstancespernode: Annotated[Count | None, ZeroIsUnset(None)] = Field(
+        None, description="Instances at most on one node. Unset or 0: no limit."
+    )
+    maxconcurrency: Annotated[Count, ZeroIsUnset(1)] = Field(
+        1, description="Simultaneous requests per container; further ones wait."
+    )
+    softconcurrencylimit: bool = Field(
+        False, description="Whether `maxconcurrency` only drives scaling: then no request waits for a free slot."
+    )
+    scaleupconcurrencypct: Annotated[Share, ZeroIsUnset(0.75)] = Field(
+        0.75, description="Share of the concurrency, 0 to 1, above which instances are added."
+    )
+    scaledownconcurrencypct: Annotated[Share, ZeroIsUnset(0.25)] = Field(
+        0.25,
+        validate_default=True,
+        description="Share of the concurrency, 0 to 1, below which instances are removed; under the other.",
+    )
+    maxdurationseconds: Annotated[Seconds, ZeroIsUnset(300)] = Field(
+        300, description="Deadline of a request in seconds, the time in the queue included."
+    )
+    idletimeoutseconds: Annotated[Seconds, ZeroIsUnset(300)] = Field(
+        300, description="Seconds after the end of the last request until the last instance is stopped."
+    )
+    maxqueue: Count = Field(
+        1000, description="Requests that may wait per component and node; more are answered 503 with Retry-After."
+    )
+    firstbyteseconds: Seconds | None = Field(
+        None, description="Seconds until the first byte of an answer. Unset: up to the deadline."
+    )
+    idlebytesseconds: Seconds | None = Field(
+        None,
+        description="Seconds between two bytes of an exchange; where set, streams and upgrades live by it instead of"
+        " the deadline. Unset: up to the deadline.",
+    )
 
     # http, health, rollout, logging, pulling
-    httpport: int = 8080
-    httphealthcheckpath: str = "/"
-    httpstarthealthcheckseconds: int = 60  # negative: no check at start
-    httphealthcheckseconds: int = 10
-    httphealthcheckmaxfailures: int = 3
-    healthcheckfailedcommand: tuple[str, ...] | None = None
-    restartorder: Literal["startstop", "stopstart"] = "startstop"
-    startparallelism: Literal["parallel", "series", "seriesfirst"] = "parallel"
-    stopgraceseconds: int = 60
-    logdriver: str = ""
-    logdriveroptions: dict[str, str] = Field(default_factory=dict)
-    pullimageonstart: bool = False
-    pullimageonput: bool = False
-    pullusername: str = ""
-    pullpassword: str = ""
-    pullcommand: tuple[str, ...] | None = None
+    httpport: Annotated[int, Field(ge=1, le=65535)] = Field(8080, description="Port of the component in the container.")
+    httphealthcheckpath: Path = Field("/", description="Path whose GET answers 200 while the component is well.")
+    httpstarthealthcheckseconds: Annotated[int, Field(ge=-YEAR_SECONDS, le=YEAR_SECONDS), ZeroIsUnset(60)] = Field(
+        60, description="Seconds in which a new container must pass its first check. Negative: no check at the start."
+    )
+    httphealthcheckseconds: Annotated[Seconds, ZeroIsUnset(10)] = Field(
+        10, description="Seconds between two checks of a running container."
+    )
+    httphealthcheckmaxfailures: Annotated[Count, ZeroIsUnset(3)] = Field(
+        3, description="Consecutive failed checks after which a container is replaced."
+    )
+    healthcheckfailedcommand: Command = Field(
+        None, description="Command run in the container before it is stopped for failed checks."
+    )
+    restartorder: Literal["startstop", "stopstart"] = Field(
+        default_factory=_default_restart_order,
+        description="Order per instance when the version changes: start the new one first, or stop the old one first."
+        " Unset: `startstop`, but `stopstart` where `ports` fixes a port of the host.",
+    )
+    startparallelism: Literal["parallel", "series", "seriesfirst"] = Field(
+        "parallel",
+        description="How nodes start instances of a new version: all at once, one after another, or only the first one"
+        " alone.",
+    )
+    stopgraceseconds: Annotated[int, Field(ge=0, le=YEAR_SECONDS)] = Field(
+        60, description="Seconds between the signal to stop and the kill."
+    )
+    logdriver: Text = Field(
+        "",
+        description="The engine's log driver. `maelstrom`: the default one, lines also go to the daemon's output."
+        " Unset: the engine's default.",
+    )
+    logdriveroptions: dict[Text, Text] = Field(
+        default_factory=dict, description="Options of the log driver; without effect where `logdriver` is unset."
+    )
+    pullimageonstart: bool = Field(False, description="Whether the image is pulled before each start.")
+    pullimageonput: bool = Field(False, description="Whether every node pulls the image when the component changes.")
+    pullusername: Text = Field("", description="User name at the registry.")
+    pullpassword: Text = Field("", description="Password at the registry; never shown.")
+    pullcommand: Command = Field(
+        None, description="Host command run instead of a pull; every `<image>` in it is replaced by the image."
+    )
+
+    @field_validator("limitmemory")
+    @classmethod
+    def _limit_covers_the_reservation(cls, limit: int | None, info: ValidationInfo) -> int | None:
+        reserved = info.data.get("reservememory", 0)
+        if limit is not None and limit < reserved:
+            raise fault(
+                f"the limit of {limit} MiB is under the reservation of {reserved} MiB",
+                "raise limitmemory or lower reservememory (128 where it is unset)",
+            )
+        return limit
+
+    @field_validator("maxinstances")
+    @classmethod
+    def _minimum_is_no_more_than_maximum(cls, maximum: int | None, info: ValidationInfo) -> int | None:
+        minimum = info.data.get("mininstances", 0)
+        if maximum is not None and minimum > maximum:
+            raise fault(f"mininstances, {minimum}, is over maxinstances, {maximum}", at="mininstances")
+        return maximum
+
+    @field_validator("scaledownconcurrencypct")
+    @classmethod
+    def _up_is_over_down(cls, down: float, info: ValidationInfo) -> float:
+        up = info.data.get("scaleupconcurrencypct", 1.0)
+        if down >= up:
+            raise fault(
+                f"scaleupconcurrencypct, {up}, must be over scaledownconcurrencypct, {down}",
+                "0.75 and 0.25 where they are unset",
+                at="scaleupconcurrencypct",
+            )
+        return down
 
 
 class ComponentKey(NamedTuple):
@@ -100,7 +261,7 @@ class ComponentKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """A component as stored. `version` rises with each change of the definition, `generation` with each restart asked for."""
+    """As stored. `version` rises with each change of the definition, `generation` with each restart asked for."""
 
     key: ComponentKey
     version: int
@@ -115,4 +276,3 @@ class Component:
     @property
     def name(self) -> str:
         return self.key.name
-

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 _RANGE = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
@@ -39,6 +40,30 @@ class PortBinding:
 
 
 @dataclass(frozen=True, slots=True)
+class PortSpan:
+    """One entry of `ports` as it is written: a range may stand for tens of thousands of bindings."""
+
+    container: tuple[int, int]
+    protocol: str = "tcp"
+    host_ip: str = ""
+    host: tuple[int, int] = (0, 0)  # zeros: free ones
+
+    @property
+    def fixes_host_port(self) -> bool:
+        return self.host[0] > 0 and self.host[1] - self.host[0] == self.container[1] - self.container[0]
+
+    @property
+    def bindings(self) -> tuple[PortBinding, ...]:
+        first, last = self.container
+        ports = range(first, last + 1)
+        if not self.fixes_host_port:
+            host_port = _range_text(self.host) if self.host[0] else ""
+            return tuple(PortBinding(port, self.protocol, self.host_ip, host_port) for port in ports)
+        offset = self.host[0] - first
+        return tuple(PortBinding(port, self.protocol, self.host_ip, str(port + offset)) for port in ports)
+
+
+@dataclass(frozen=True, slots=True)
 class Ulimit:
     name: str
     soft: int
@@ -47,6 +72,11 @@ class Ulimit:
 
 def parse_ports(text: str) -> tuple[PortBinding, ...]:
     """The bindings of one entry: a range of container ports gives several. Raises ValueError with the reason."""
+    return parse_port_span(text).bindings
+
+
+def parse_port_span(text: str) -> PortSpan:
+    """One entry, its ranges not spelled out. Raises ValueError with the reason."""
     rest, slash, protocol = text.strip().partition("/")
     protocol = protocol.lower() if slash else "tcp"
     if protocol not in PROTOCOLS:
@@ -54,16 +84,36 @@ def parse_ports(text: str) -> tuple[PortBinding, ...]:
     host_ip, host, container = _split(rest)
     inner = _port_range(container, "container")
     if host in ("", "0"):
-        return tuple(PortBinding(port, protocol, host_ip) for port in range(inner[0], inner[1] + 1))
+        return PortSpan(inner, protocol, host_ip)
     outer = _port_range(host, "host")
-    if inner[0] == inner[1]:
-        return (PortBinding(inner[0], protocol, host_ip, _range_text(outer)),)
-    if outer[1] - outer[0] != inner[1] - inner[0]:
+    if inner[0] != inner[1] and outer[1] - outer[0] != inner[1] - inner[0]:
         raise ValueError(f"the ranges {host} and {container} are not of the same length")
-    return tuple(
-        PortBinding(port, protocol, host_ip, str(outer[0] + offset))
-        for offset, port in enumerate(range(inner[0], inner[1] + 1))
-    )
+    return PortSpan(inner, protocol, host_ip, outer)
+
+
+def fixes_host_port(entries: Iterable[str]) -> bool:
+    """Whether two containers with these `ports` could not run on one host. The entries are valid."""
+    return any(parse_port_span(entry).fixes_host_port for entry in entries)
+
+
+def clashes(spans: Iterable[tuple[int, PortSpan]]) -> list[tuple[int, int, str]]:
+    """Entries that bind what an earlier one binds: (index, index of the other, the port)."""
+    inside: dict[str, list[tuple[int, int, int]]] = {}
+    outside: dict[str, list[tuple[int, int, int]]] = {}
+    for index, span in spans:
+        inside.setdefault(f"container port {{}}/{span.protocol}", []).append((*span.container, index))
+        if span.fixes_host_port:
+            outside.setdefault(f"host port {span.host_ip}:{{}}/{span.protocol}", []).append((*span.host, index))
+    found: list[tuple[int, int, str]] = []
+    for text, ranges in (*inside.items(), *outside.items()):
+        ranges.sort()
+        furthest = ranges[0]
+        for current in ranges[1:]:
+            if current[0] <= furthest[1]:
+                pair = sorted((current[2], furthest[2]))
+                found.append((pair[1], pair[0], text.format(current[0])))
+            furthest = max(furthest, current, key=lambda each: each[1])
+    return found
 
 
 def parse_ulimit(text: str) -> Ulimit:

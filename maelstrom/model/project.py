@@ -2,22 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
 
 from maelstrom.model.component import ComponentDefinition, Definition
-from maelstrom.model.source import CronSource, HttpSource, SourceDefinition, SqsSource, StepFunctionsSource
+from maelstrom.model.names import name_fault, project_fault
+from maelstrom.model.rules import Text, fault, faults
+from maelstrom.model.source import (
+    SOURCE_TYPES,
+    CronSource,
+    HttpSource,
+    SourceDefinition,
+    SqsSource,
+    StepFunctionsSource,
+)
+
+
+def kinds_fault(kinds: Iterable[str]) -> str:
+    """Why a source cannot have these kinds; empty if there is one."""
+    found = list(kinds)
+    if len(found) == 1:
+        return ""
+    return f"has {' and '.join(found) or 'no kind'}; exactly one of {', '.join(SOURCE_TYPES)} is required"
+
+
+def _check_name(name: str) -> str:
+    if reason := project_fault(name):
+        raise fault(reason)
+    return name
 
 
 class SourceEntry(Definition):
     """One source of a put: exactly one of the kinds is set. `crontab` lines have become `cron` entries here."""
 
-    http: HttpSource | None = None
-    cron: CronSource | None = None
-    sqs: SqsSource | None = None
-    awsstepfunc: StepFunctionsSource | None = None
+    http: HttpSource | None = Field(None, description="Requests from outside.")
+    cron: CronSource | None = Field(None, description="Requests by schedule.")
+    sqs: SqsSource | None = Field(None, description="Messages of an AWS SQS queue.")
+    awsstepfunc: StepFunctionsSource | None = Field(None, description="Tasks of an AWS Step Functions activity.")
 
     @property
     def definition(self) -> SourceDefinition:
@@ -25,19 +49,42 @@ class SourceEntry(Definition):
         assert found is not None, "validated: exactly one kind"
         return found
 
+    @model_validator(mode="after")
+    def _is_of_one_kind(self) -> SourceEntry:
+        if reason := kinds_fault(kind for kind in SOURCE_TYPES if getattr(self, kind) is not None):
+            raise fault(reason)
+        return self
+
 
 class ComponentEntry(Definition):
     """One component of a put with its sources, all names normalised (lower case, no prefix)."""
 
     component: ComponentDefinition
-    eventsources: dict[str, SourceEntry] = Field(default_factory=dict)
+    eventsources: dict[Text, SourceEntry] = Field(default_factory=dict)
 
 
 class ProjectDefinition(Definition):
     """What `maelctl put` sends: environments merged, crontab expanded, defaults filled in."""
 
-    name: str
-    components: dict[str, ComponentEntry]
+    name: Annotated[Text, AfterValidator(_check_name)]
+    components: dict[Text, ComponentEntry] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _names_are_normal_and_unique(self) -> ProjectDefinition:
+        found: list[tuple[tuple[int | str, ...], str, str]] = []
+        owners: dict[str, str] = {}
+        for component, entry in self.components.items():
+            if reason := name_fault(component, self.name):
+                found.append((("components", component), reason, ""))
+            for source in entry.eventsources:
+                where = ("components", component, "eventsources", source)
+                if reason := name_fault(source, self.name):
+                    found.append((where, reason, ""))
+                elif owners.setdefault(source, component) != component:
+                    found.append((where, f"the component {owners[source]} has a source of this name", ""))
+        if found:
+            raise faults(found)
+        return self
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,48 @@
+"""When a schedule fires next. Pure: the moment is handed in, nothing reads a clock.
+
+Daylight saving is cronsim's, after Debian's cron: jobs at fixed times in a skipped hour run right after it, those in a
+repeated hour once; jobs with `*` in minute or hour go by elapsed time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from cronsim import CronSim
+
+from maelstrom.model.schedule import ScheduleText, parse_schedule
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A checked schedule. `text` as it was written."""
+
+    text: str
+    parsed: ScheduleText
+
+    @classmethod
+    def parse(cls, text: str) -> Schedule:
+        """Raises ValueError with the reason."""
+        return cls(text, parse_schedule(text))
+
+    def next_after(self, moment: datetime) -> datetime | None:
+        """The first time strictly after `moment`, in the schedule's own zone, or in that of `moment` if it has none.
+
+        `moment` is aware, with the daemon's zone as a ZoneInfo. None beyond the last year that datetime knows.
+        """
+        if moment.tzinfo is None:
+            raise ValueError("the moment has no zone")
+        local = moment if self.parsed.zone is None else moment.astimezone(self.parsed.zone)
+        try:
+            if self.parsed.every:
+                start = local.astimezone(UTC).replace(microsecond=0)
+                return (start + timedelta(seconds=self.parsed.every)).astimezone(local.tzinfo)
+            return self._next_in_fields(local)
+        except (OverflowError, ValueError):  # beyond the last year that datetime knows
+            return None
+
+    def _next_in_fields(self, local: datetime) -> datetime | None:
+        # In a repeated hour cronsim may give the earlier of two equal wall clock times, before `moment`.
+        after = local.astimezone(UTC)
+        return next((found for found in CronSim(self.parsed.fields, local) if found.astimezone(UTC) > after), None)
