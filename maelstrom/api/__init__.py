@@ -1,0 +1,19 @@
+"""The admin API: its server, its metrics, and the client that `maelctl` uses.
+
+The package itself imports nothing, so that the client costs no server.
+
+For the daemon::
+
+    server = AdminServer(                     # maelstrom.api.server
+        settings=AdminSettings.of(settings),  # listen, admin_hosts, metrics_token
+        token=token,                          # str, never empty
+        registry=registry,                    # ports.RegistryPort: registry.Registry
+        node=node,                            # ports.NodePort: what this node knows of itself and of the others
+    )
+    await server.start()                      # InvalidSettings where the address cannot be had
+    server.bound                              # Listen, with the port really bound
+    server.url                                # http://127.0.0.1:PORT, for ready.json
+    await server.stop(grace)                  # log streams end at once, requests within the grace (s)
+
+`metrics.render(...)` makes the text of /metrics from plain counters (`NodePort.metrics`).
+"""

@@ -1,0 +1,224 @@
+"""What the operations answer, field by field: handlers build these, and the OpenAPI document is generated from them.
+
+Names of components and sources are without their project's prefix. Times are seconds since 1970 (UTC).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from maelstrom.model.project import ProjectDefinition
+from maelstrom.model.source import SourceType
+
+
+class Answer(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class OpenAnswer(Answer):
+    """Other versions may say more."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class ErrorAnswer(OpenAnswer):
+    code: str = Field(description="Stable, for programs.")
+    message: str
+    hint: str
+
+
+class Health(OpenAnswer):
+    status: Literal["ok"] = "ok"
+
+
+class Readiness(Answer):
+    ready: bool
+    reasons: list[str] = Field(description="Why this node does not serve.")
+
+
+class Version(Answer):
+    version: str
+    node: str
+
+
+class NamesChanged(Answer):
+    added: list[str]
+    updated: list[str]
+    removed: list[str]
+
+
+class Put(Answer):
+    project: str
+    revision: int
+    components: NamesChanged
+    eventsources: NamesChanged
+
+
+class Removed(Answer):
+    project: str
+    removed: Literal[True] = True
+    components: list[str]
+    eventsources: list[str]
+
+
+class Project(Answer):
+    """One project of the list."""
+
+    project: str
+    revision: int
+    components: int
+    eventsources: int
+    modified_at: float
+
+
+class Definition(Answer):
+    """A project as stored; secrets are masked."""
+
+    project: str
+    revision: int
+    modified_at: float
+    author: str
+    definition: ProjectDefinition
+
+
+class Revision(Answer):
+    revision: int
+    modified_at: float
+    author: str
+    removed: bool = Field(description="The project was removed then.")
+
+
+class Component(Answer):
+    project: str
+    component: str
+    version: int
+    generation: int
+    image: str
+    mininstances: int
+    maxinstances: int | None
+    maxconcurrency: int
+    modified_at: float
+
+
+class Restarted(Answer):
+    project: str
+    component: str
+    generation: int
+
+
+class EventSource(Answer):
+    project: str
+    component: str
+    name: str
+    type: SourceType
+    enabled: bool
+    state: Literal["ok", "degraded", "disabled"]
+    reason: str
+    maxconcurrency: int | None = Field(description="The limit in force over the cluster; null where nothing is polled.")
+    inflight: int = Field(description="Requests open towards components, over all nodes.")
+    polls_open: int
+    version: int
+    description: str = Field(description="Where its work comes from.")
+
+
+class SourceName(Answer):
+    project: str
+    name: str
+
+
+class Toggled(Answer):
+    changed: list[SourceName]
+    revision: int = Field(description="Of the registry, after the change: for `drained`.")
+
+
+class OpenSource(SourceName):
+    inflight: int
+    polls_open: int
+
+
+class Drained(Answer):
+    drained: bool
+    open: list[OpenSource] = Field(description="Disabled sources of which something is in flight or a poll is open.")
+    waiting_for: list[str] = Field(description="Nodes that have not yet said that they know of the change.")
+
+
+class Lease(Answer):
+    node: str
+    capacity: int
+    inflight: int
+    epoch: int
+    age_seconds: float
+
+
+class Audit(Answer):
+    project: str
+    name: str
+    limit: int | None
+    inflight: int
+    max_inflight: int
+    leases: list[Lease]
+
+
+class BlackBox(OpenAnswer):
+    reason: str
+    exit_code: int | None = None
+    oom_killed: bool = False
+    log_tail: list[str] = []
+    last_probe: str = ""
+    at: float = 0.0
+
+
+class Instance(OpenAnswer):
+    project: str
+    component: str
+    version: int
+    state: Literal["starting", "ready", "frozen", "draining", "stopping", "failed"]
+    node: str
+    container: str
+    inflight: int
+    started_at: float | None
+    last_request_at: float | None
+    receipt_ms: dict[str, float] = Field(default={}, description="Phases of its start.")
+    black_box: BlackBox | None = None
+
+
+class Node(OpenAnswer):
+    name: str
+    state: str
+    version: str
+    started_at: float | None
+    seen_seconds_ago: float
+    public: str
+    admin: str
+    reason: str
+
+
+class ComponentReadiness(Answer):
+    component: str
+    version: int
+    wanted: int = Field(description="Instances that must run (mininstances).")
+    ready: int = Field(description="Instances of this version that are ready, over all nodes.")
+    starting: int
+    failed: list[Instance] = Field(description="Starts of this version that failed, with their black boxes.")
+
+
+class ProjectReadiness(Answer):
+    project: str
+    revision: int
+    ready: bool
+    components: list[ComponentReadiness]
+
+
+class LogLine(Answer):
+    project: str
+    component: str
+    node: str
+    container: str
+    stream: Literal["stdout", "stderr"]
+    at: str
+    text: str
+
+
+Json = dict[str, Any]

@@ -1,0 +1,19 @@
+"""The daemon as a command sees it."""
+
+from __future__ import annotations
+
+import os
+
+from maelstrom.api.client import Client
+from maelstrom.cli.target import Options, find_target
+
+
+def client(options: Options) -> Client:
+    return Client(find_target(options, os.environ))
+
+
+def author() -> str:
+    """Who is at the keyboard, for the history."""
+    name = os.environ.get("SUDO_USER") or os.environ.get("USER") or os.environ.get("LOGNAME") or str(os.geteuid())
+    text = f"{name}@{os.uname().nodename}"
+    return "".join(c for c in text if " " <= c <= "~")[:100]
