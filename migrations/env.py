@@ -1,4 +1,4 @@
-"""Alembic's way in: runs on the connection that `maelstrom/registry/schema.py` hands over, inside its transaction."""
+"""Alembic's way in: runs on the connection that `maelstrom/registry/migrate.py` hands over, inside its transaction."""
 
 from __future__ import annotations
 

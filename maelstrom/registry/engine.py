@@ -151,6 +151,7 @@ def _postgresql(address: PostgresAddress, pooler: bool, statement_seconds: float
         max_overflow=_EXTRA,
         pool_timeout=TRANSACTION_SECONDS,
         pool_recycle=1800,
+        hide_parameters=True,  # they hold what users keep secret
         execution_options={_LOCAL_LIMITS: local_limits},
     )
     event.listen(engine.sync_engine, "checkout", _refuse_dead)
@@ -182,6 +183,7 @@ def _sqlite(path: str, lock_seconds: float) -> AsyncEngine:
         pool_size=_KEPT,
         max_overflow=_EXTRA,
         pool_timeout=TRANSACTION_SECONDS,
+        hide_parameters=True,
         # Writers of this process queue in order; SQLite's own waiting is a lottery with pauses of 0.1 s.
         execution_options={_WRITERS: asyncio.Lock()},
     )

@@ -138,12 +138,12 @@ def _postgresql(address: PostgresAddress) -> Engine:
     def connect() -> psycopg.Connection[Any]:
         return psycopg.connect(address.conninfo, prepare_threshold=None)
 
-    return create_engine("postgresql+psycopg://", creator=connect, poolclass=NullPool)
+    return create_engine("postgresql+psycopg://", creator=connect, poolclass=NullPool, hide_parameters=True)
 
 
 def _sqlite(path: str) -> Engine:
     url = URL.create("sqlite", database=path)
-    engine = create_engine(url, connect_args=sqlite_arguments(LOCK_SECONDS), poolclass=NullPool)
+    engine = create_engine(url, connect_args=sqlite_arguments(LOCK_SECONDS), poolclass=NullPool, hide_parameters=True)
     # Tables that are made anew would take with them what points to them; it is checked at the end instead.
     configure_sqlite(engine, foreign_keys=False)
     return engine

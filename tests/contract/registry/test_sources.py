@@ -1,0 +1,139 @@
+"""Toggling sources, and the columns that the leases go by."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from maelstrom.model.component import ComponentKey
+from maelstrom.model.errors import NotFound
+from maelstrom.model.stored import SourceFilter
+from maelstrom.registry.engine import transaction
+from maelstrom.registry.registry import Registry
+from maelstrom.registry.tables import event_sources
+from tests.contract.registry.definitions import activity, cron, http, project, sqs
+
+SHOP = project(
+    "shop",
+    web={"maxdurationseconds": 60, "eventsources": {"a_1": sqs(), "ab1": activity(), "site": http(), "tick": cron()}},
+)
+
+
+async def rows(registry: Registry) -> dict[str, Any]:
+    """All of them, the hidden too."""
+    async with transaction(registry.engine, write=False) as connection:
+        return {row.name: row for row in await connection.execute(select(event_sources))}
+
+
+async def test_only_those_that_change_are_told_and_their_version_stays(registry: Registry) -> None:
+    await registry.put_project(SHOP)
+    changed = await registry.set_enabled(SourceFilter(prefix="a_1"), False)
+    assert [(source.key.name, source.enabled, source.version) for source in changed] == [("a_1", False, 1)]
+    changed = await registry.set_enabled(SourceFilter(), False)
+    assert [source.key.name for source in changed] == ["ab1", "site", "tick"]
+    assert await registry.set_enabled(SourceFilter(), False) == []
+    changed = await registry.set_enabled(SourceFilter(type="sqs"), True)
+    assert [source.key.name for source in changed] == ["a_1"]
+
+
+async def test_a_toggle_that_changes_nothing_is_no_change(registry: Registry) -> None:
+    await registry.put_project(SHOP)
+    before = await registry.revision()
+    await registry.set_enabled(SourceFilter(), True)
+    await registry.set_enabled(SourceFilter(project="nowhere"), False)
+    assert await registry.revision() == before
+
+
+async def test_holders_are_told_of_what_they_must_learn_and_of_nothing_else(registry: Registry) -> None:
+    await registry.put_project(SHOP)
+    first = await rows(registry)
+    await registry.put_project(SHOP)
+    await registry.put_project(project("shop", web={"image": "app:2", "maxdurationseconds": 60, **_sources()}))
+    assert {name: row.rev for name, row in (await rows(registry)).items()} == {
+        name: row.rev for name, row in first.items()
+    }
+    await registry.set_enabled(SourceFilter(names=("a_1",)), False)
+    await registry.put_project(
+        project("shop", web={"image": "app:2", "maxdurationseconds": 60, **_sources(ab1=activity(maxconcurrency=4))})
+    )
+    now = await rows(registry)
+    assert {name for name, row in now.items() if row.rev > first[name].rev} == {"a_1", "ab1"}
+    assert (now["ab1"].m, now["a_1"].m, now["site"].m, now["tick"].m) == (4, 10, None, None)
+
+
+async def test_the_longest_deadline_ever_allowed_never_sinks(registry: Registry) -> None:
+    await registry.put_project(SHOP)
+    first = await rows(registry)
+    assert {row.high_ms for row in first.values()} == {60_000}
+    await registry.put_project(project("shop", web={"maxdurationseconds": 900, **_sources()}))
+    raised = await rows(registry)
+    assert {row.high_ms for row in raised.values()} == {900_000}
+    assert all(raised[name].rev > first[name].rev for name in first), "a longer deadline is a change for holders"
+    assert {row.version for row in raised.values()} == {1}, "but none of the source's definition"
+    await registry.put_project(project("shop", web={"maxdurationseconds": 5, **_sources()}))
+    lowered = await rows(registry)
+    assert {row.high_ms for row in lowered.values()} == {900_000}
+
+
+async def test_a_source_that_moves_to_a_slower_component_raises_its_longest_deadline(registry: Registry) -> None:
+    await registry.put_project(project("shop", web={"maxdurationseconds": 10, "eventsources": {"q": sqs()}}))
+    await registry.put_project(
+        project("shop", web={"maxdurationseconds": 10}, slow={"maxdurationseconds": 70, "eventsources": {"q": sqs()}})
+    )
+    assert (await rows(registry))["q"].high_ms == 70_000
+
+
+async def test_a_removed_source_stays_hidden_and_a_put_takes_it_up_again(registry: Registry) -> None:
+    await registry.put_project(SHOP)
+    first = (await rows(registry))["a_1"]
+    await registry.set_enabled(SourceFilter(names=("a_1",)), False)
+    async with transaction(registry.engine) as connection:
+        await connection.execute(update(event_sources).values(epoch=41, max_inflight=7))
+    await registry.put_project(project("shop", web={"maxdurationseconds": 60}))
+    hidden = (await rows(registry))["a_1"]
+    assert hidden.removed
+    assert hidden.component is None
+    assert hidden.rev > first.rev
+    assert await registry.list_sources() == []
+    with pytest.raises(NotFound):
+        await registry.find_source("a_1")
+    assert await registry.set_enabled(SourceFilter(), False) == []
+    result = await registry.put_project(
+        project("shop", other={"maxdurationseconds": 5, "eventsources": {"a_1": sqs("else", maxconcurrency=2)}})
+    )
+    assert result.eventsources.added == ("a_1",)
+    again = (await rows(registry))["a_1"]
+    assert (again.id, again.epoch, again.max_inflight, again.high_ms) == (first.id, 41, 7, 60_000)
+    assert (again.removed, again.enabled, again.component, again.m) == (False, True, "other", 2)
+    assert again.version == 2
+
+
+async def test_the_rows_of_a_removed_project_are_taken_up_again_too(registry: Registry) -> None:
+    await registry.put_project(SHOP)
+    ids = {name: row.id for name, row in (await rows(registry)).items()}
+    await registry.remove_project("shop")
+    assert all(row.removed for row in (await rows(registry)).values())
+    await registry.put_project(SHOP)
+    assert {name: row.id for name, row in (await rows(registry)).items()} == ids
+    assert len(await registry.list_sources()) == 4
+
+
+async def test_a_restart_is_a_new_generation_of_the_same_version(registry: Registry) -> None:
+    await registry.put_project(SHOP)
+    before = await registry.revision()
+    key = ComponentKey("shop", "web")
+    assert (await registry.restart_component(key)).generation == 1
+    component = await registry.restart_component(key)
+    assert (component.generation, component.version) == (2, 1)
+    assert await registry.revision() == before + 2
+    await registry.put_project(project("shop", web={"image": "app:2"}))
+    component = await registry.find_component("web")
+    assert (component.generation, component.version) == (2, 2)
+    with pytest.raises(NotFound):
+        await registry.restart_component(ComponentKey("shop", "nothing"))
+
+
+def _sources(**changed: dict[str, Any]) -> dict[str, Any]:
+    return {"eventsources": {"a_1": sqs(), "ab1": activity(), "site": http(), "tick": cron(), **changed}}
