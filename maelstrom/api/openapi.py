@@ -16,6 +16,7 @@ from pydantic.json_schema import models_json_schema
 import maelstrom
 from maelstrom.api.answers import ErrorAnswer
 from maelstrom.api.operations import OPERATIONS, Operation
+from maelstrom.api.requests import PutProject
 from maelstrom.api.wire import JSON, LINES, STATUS
 from maelstrom.model.project import ProjectDefinition
 
@@ -138,6 +139,7 @@ def _schemas(operations: Iterable[Operation]) -> dict[str, Any]:
                 used[cls] = None
     _, schema = models_json_schema([(cls, "validation") for cls in used], ref_template=_SCHEMAS + "{model}")
     found: dict[str, Any] = schema["$defs"]
+    found[PutProject.__name__]["properties"]["definition"] = _ref(ProjectDefinition)
     return dict(sorted(found.items()))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from maelstrom.api.wire import MAX_INTEGER
 from maelstrom.model.source import SourceType
@@ -86,7 +86,7 @@ class LogsQuery(Parameters):
 
 
 class PutProject(Body):
-    definition: Annotated[Any, WithJsonSchema({"$ref": "#/components/schemas/ProjectDefinition"})]
+    definition: Any  # a ProjectDefinition, checked by its own rules
     diff_only: bool = Field(default=False, description="Say what would change, store nothing.")
     expected_revision: Annotated[int, Field(ge=0, le=MAX_INTEGER)] | None = Field(
         default=None, description="Refuse (409) unless the project is at this revision; 0: unless there is none."

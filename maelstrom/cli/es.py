@@ -73,7 +73,10 @@ def ls(options: Options, /, **filters: str | None) -> None:
 @_toggling
 @click.pass_obj
 def enable(options: Options, /, yes: bool, **filters: Any) -> None:
-    """Enable event sources: the named ones, those that match the filters, or all."""
+    """Enable event sources.
+
+    Those named, those that match the filters, or all.
+    """
     _confirm("enable", filters, yes)
     _show_changed(options, client(options).toggle(True, **filters), "Enabled")
 
@@ -86,7 +89,10 @@ def enable(options: Options, /, yes: bool, **filters: Any) -> None:
 )
 @click.pass_obj
 def disable(options: Options, /, yes: bool, wait: bool, timeout: float, **filters: Any) -> None:
-    """Disable event sources: the named ones, those that match the filters, or all."""
+    """Disable event sources.
+
+    Those named, those that match the filters, or all.
+    """
     _confirm("disable", filters, yes)
     server = client(options)
     result = server.toggle(False, **filters)
@@ -102,7 +108,10 @@ def disable(options: Options, /, yes: bool, wait: bool, timeout: float, **filter
 @click.option("--project", metavar="NAME", help="Which project's, where several have the name.")
 @click.pass_obj
 def audit(options: Options, name: str, project: str | None) -> None:
-    """Show who works a source, and the most that was ever in flight at once."""
+    """Show who works a source.
+
+    With the most that was ever in flight at once, over all nodes.
+    """
     result = client(options).audit(name, project=project)
     show(options, result, lambda: _audit_text(result))
 

@@ -1,0 +1,308 @@
+"""The text of /metrics, made from the plain counters that each part keeps. Nothing is counted here.
+
+The parts are described by small protocols, so that none of them is imported. Counters only rise while the process
+lives; gauges are of the moment. `component` and `source` are full names (`<project>_<name>`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+
+class CodeCounters(Protocol):
+    """Requests of one component that ended with one status; `buckets` are not cumulative, the last has no bound."""
+
+    @property
+    def count(self) -> int: ...
+    @property
+    def seconds(self) -> float: ...
+    @property
+    def buckets(self) -> Sequence[int]: ...
+
+
+class ComponentCounters(Protocol):
+    @property
+    def codes(self) -> Mapping[int, CodeCounters]: ...
+    @property
+    def errors(self) -> Mapping[str, int]: ...
+    @property
+    def bytes_in(self) -> int: ...
+    @property
+    def bytes_out(self) -> int: ...
+    @property
+    def queued(self) -> int: ...
+    @property
+    def queued_seconds(self) -> float: ...
+    @property
+    def retries(self) -> int: ...
+
+
+class GatewayCounters(Protocol):
+    """`gateway.stats.GatewayStats`."""
+
+    @property
+    def components(self) -> Mapping[str, ComponentCounters]: ...
+    @property
+    def connections(self) -> int: ...
+    @property
+    def connections_total(self) -> int: ...
+    @property
+    def refused_connections(self) -> int: ...
+
+
+class StartCounters(Protocol):
+    """`activation.deployment.StartStats`; `phase_ms` is the sum over all starts."""
+
+    @property
+    def started(self) -> int: ...
+    @property
+    def failed(self) -> int: ...
+    @property
+    def deaths(self) -> int: ...
+    @property
+    def phase_ms(self) -> Mapping[str, float]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentNow:
+    """One component on this node."""
+
+    starts: StartCounters
+    in_flight: int = 0
+    waiting: int = 0
+    instances: Mapping[str, int] = field(default_factory=dict)  # how many by state
+    wanted: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SourceNow:
+    """One event source on this node."""
+
+    component: str
+    type: str
+    state: str
+    in_flight: int = 0
+    polls_open: int = 0
+    limit: int | None = None
+    totals: Mapping[str, int] = field(default_factory=dict)  # received, succeeded, failed, … since the start
+    seconds: float = 0.0  # spent in requests
+
+
+@dataclass(frozen=True, slots=True)
+class LoopNow:
+    """One endless loop of the daemon."""
+
+    running: bool
+    restarts: int
+    last_pass_seconds_ago: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeNow:
+    """All that /metrics shows."""
+
+    node: str
+    version: str
+    ready: bool
+    revision: int  # of the registry, as this node acts by it
+    gateway: GatewayCounters
+    bounds: Sequence[float]  # of the buckets, in seconds
+    components: Mapping[str, ComponentNow] = field(default_factory=dict)
+    sources: Mapping[str, SourceNow] = field(default_factory=dict)
+    loops: Mapping[str, LoopNow] = field(default_factory=dict)
+
+
+def render(now: NodeNow) -> str:
+    """Prometheus' text format, version 0.0.4."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Once(now))
+    ProcessCollector(registry=registry)
+    return generate_latest(registry).decode()
+
+
+class _Once(Collector):
+    def __init__(self, now: NodeNow) -> None:
+        self._now = now
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        now = self._now
+        yield _gauge(
+            "maelstrom_info", "Version and name of this node.", ("version", "node"), [((now.version, now.node), 1)]
+        )
+        yield _gauge("maelstrom_ready", "Whether this node serves.", (), [((), int(now.ready))])
+        yield _gauge(
+            "maelstrom_registry_revision", "Registry revision that this node acts by.", (), [((), now.revision)]
+        )
+        yield from _gateway(now.gateway, now.bounds)
+        yield from _components(now.components)
+        yield from _sources(now.sources)
+        yield from _loops(now.loops)
+
+
+Labels = tuple[str, ...]
+Rows = Iterable[tuple[Labels, float]]
+COMPONENT: Labels = ("component",)
+
+
+def _gateway(gateway: GatewayCounters, bounds: Sequence[float]) -> Iterable[Metric]:
+    rows = gateway.components.items()
+    by_code = [((name, str(code)), row) for name, one in rows for code, row in one.codes.items()]
+    yield _counter(
+        "maelstrom_gateway_requests",
+        "Requests that have ended, by status; no component: none was reached; 499: the client left.",
+        ("component", "code"),
+        [(labels, row.count) for labels, row in by_code],
+    )
+    yield _latencies(rows, bounds)
+    yield _counter(
+        "maelstrom_gateway_errors",
+        "Answers that the gateway itself made, by Maelstrom-Error.",
+        ("component", "error"),
+        [((name, error), count) for name, one in rows for error, count in one.errors.items()],
+    )
+    for name, text, values in (
+        ("request_bytes", "Bytes of request bodies.", [((name,), one.bytes_in) for name, one in rows]),
+        ("response_bytes", "Bytes of answers.", [((name,), one.bytes_out) for name, one in rows]),
+        ("queued", "Requests that had to wait for an instance.", [((name,), one.queued) for name, one in rows]),
+        ("queued_seconds", "Seconds that requests waited.", [((name,), one.queued_seconds) for name, one in rows]),
+        ("retries", "Requests sent to a second instance.", [((name,), one.retries) for name, one in rows]),
+    ):
+        yield _counter(f"maelstrom_gateway_{name}", text, COMPONENT, values)
+    yield _gauge("maelstrom_gateway_connections", "Open client connections.", (), [((), gateway.connections)])
+    yield _counter("maelstrom_gateway_connections_opened", "Connections.", (), [((), gateway.connections_total)])
+    yield _counter(
+        "maelstrom_gateway_connections_refused", "Connections over the limit.", (), [((), gateway.refused_connections)]
+    )
+
+
+def _latencies(rows: Iterable[tuple[str, ComponentCounters]], bounds: Sequence[float]) -> Metric:
+    family = HistogramMetricFamily(
+        "maelstrom_gateway_request_seconds",
+        "From a request's head to the end of its answer, waiting and cold start included.",
+        labels=COMPONENT,
+    )
+    names = [*(f"{bound:g}" for bound in bounds), "+Inf"]
+    for component, one in rows:
+        totals = [0] * len(names)
+        for row in one.codes.values():
+            totals = [total + count for total, count in zip(totals, row.buckets, strict=True)]
+        reached, buckets = 0, []
+        for name, count in zip(names, totals, strict=True):
+            reached += count
+            buckets.append((name, float(reached)))
+        family.add_metric([component], buckets, sum(row.seconds for row in one.codes.values()))
+    return family
+
+
+def _components(components: Mapping[str, ComponentNow]) -> Iterable[Metric]:
+    rows = components.items()
+    yield _gauge(
+        "maelstrom_inflight", "Requests open now.", COMPONENT, [((name,), one.in_flight) for name, one in rows]
+    )
+    yield _gauge(
+        "maelstrom_queue", "Requests that wait now.", COMPONENT, [((name,), one.waiting) for name, one in rows]
+    )
+    yield _gauge(
+        "maelstrom_instances",
+        "Containers, by state.",
+        ("component", "state"),
+        [((name, state), count) for name, one in rows for state, count in one.instances.items()],
+    )
+    yield _gauge(
+        "maelstrom_instances_wanted",
+        "Containers there should be.",
+        COMPONENT,
+        [((name,), one.wanted) for name, one in rows],
+    )
+    yield _counter(
+        "maelstrom_starts",
+        "Starts of containers that have ended, by outcome.",
+        ("component", "outcome"),
+        [
+            ((name, outcome), count)
+            for name, one in rows
+            for outcome, count in (("ready", one.starts.started), ("failed", one.starts.failed))
+        ],
+    )
+    yield _counter(
+        "maelstrom_start_phase_seconds",
+        "Seconds spent in each phase of the starts that became ready.",
+        ("component", "phase"),
+        [((name, phase), ms / 1000) for name, one in rows for phase, ms in one.starts.phase_ms.items()],
+    )
+    yield _counter(
+        "maelstrom_deaths",
+        "Containers that died by themselves.",
+        COMPONENT,
+        [((name,), one.starts.deaths) for name, one in rows],
+    )
+
+
+def _sources(sources: Mapping[str, SourceNow]) -> Iterable[Metric]:
+    rows = [((name, one.component, one.type), one) for name, one in sources.items()]
+    labels = ("source", "component", "type")
+    yield _gauge(
+        "maelstrom_source_state",
+        "1 for the state that the source is in on this node.",
+        (*labels, "state"),
+        [((*row, one.state), 1) for row, one in rows],
+    )
+    yield _gauge("maelstrom_source_inflight", "Requests open now.", labels, [(row, one.in_flight) for row, one in rows])
+    yield _gauge("maelstrom_source_polls_open", "Polls open now.", labels, [(row, one.polls_open) for row, one in rows])
+    yield _gauge(
+        "maelstrom_source_limit",
+        "maxconcurrency, over the cluster.",
+        labels,
+        [(row, one.limit) for row, one in rows if one.limit is not None],
+    )
+    yield _counter(
+        "maelstrom_source_events",
+        "What came of the source's work, by kind.",
+        (*labels, "kind"),
+        [((*row, kind), count) for row, one in rows for kind, count in one.totals.items()],
+    )
+    yield _counter(
+        "maelstrom_source_seconds", "Seconds spent in requests.", labels, [(row, one.seconds) for row, one in rows]
+    )
+
+
+def _loops(loops: Mapping[str, LoopNow]) -> Iterable[Metric]:
+    rows = loops.items()
+    label = ("loop",)
+    yield _gauge(
+        "maelstrom_loop_running", "Whether the loop runs.", label, [((name,), int(one.running)) for name, one in rows]
+    )
+    yield _counter(
+        "maelstrom_loop_restarts", "How often it died.", label, [((name,), one.restarts) for name, one in rows]
+    )
+    yield _gauge(
+        "maelstrom_loop_last_pass_seconds",
+        "Seconds since it last went through all its work.",
+        label,
+        [((name,), one.last_pass_seconds_ago) for name, one in rows if one.last_pass_seconds_ago is not None],
+    )
+
+
+def _gauge(name: str, text: str, labels: Labels, rows: Rows) -> Metric:
+    family = GaugeMetricFamily(name, text, labels=labels)
+    for values, value in rows:
+        family.add_metric(values, value)
+    return family
+
+
+def _counter(name: str, text: str, labels: Labels, rows: Rows) -> Metric:
+    """`_total` is added to the name."""
+    family = CounterMetricFamily(name, text, labels=labels)
+    for values, value in rows:
+        family.add_metric(values, value)
+    return family
