@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import os
 from collections.abc import AsyncGenerator, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
@@ -43,11 +42,9 @@ class DockerRuntime:
     Docker CLI, all of it but MAEL_* is handed to pull commands.
     """
 
-    def __init__(
-        self, *, cluster: str, node: str, private_url: str = "", environ: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, *, cluster: str, node: str, private_url: str = "", environ: Mapping[str, str]) -> None:
         self.private_url = private_url
-        self._environ = dict(os.environ if environ is None else environ)
+        self._environ = dict(environ)
         self._identity = Identity(cluster, node)
         self._engine = Engine(self._environ)
         self._reach: Reach | None = None

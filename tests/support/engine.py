@@ -1,0 +1,68 @@
+"""The real Docker engine for tests: found, or started and stopped again by the run that started it.
+
+Every test works under a cluster name of its own and removes all that carries it: tests may run beside each other, and
+beside anything else on the engine.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import itertools
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import docker
+import docker.errors
+
+from tools import engine as engine_tool
+
+LABEL_CLUSTER = "maelstrom_cluster"
+_numbers = itertools.count(1)
+
+
+@functools.cache
+def ensure_engine() -> None:
+    """Makes sure that an engine answers; one that had to be started ends with this process."""
+    before = engine_tool.started_here()
+    engine_tool.ensure()
+    if not before:
+        atexit.register(engine_tool.stop_started)  # does nothing to an engine that was there
+
+
+@functools.cache
+def engine() -> docker.APIClient:
+    """A client of the engine, for what a test does behind the product's back."""
+    ensure_engine()
+    return docker.APIClient(version="auto", timeout=60)
+
+
+@contextmanager
+def own_cluster() -> Iterator[str]:
+    """A cluster name that nobody else has; what is labelled with it is removed at the end."""
+    cluster = f"test-{os.getpid()}-{next(_numbers)}"
+    try:
+        yield cluster
+    finally:
+        remove_cluster(cluster)
+
+
+def remove_cluster(cluster: str) -> None:
+    """Kills and removes every container and network of a cluster."""
+    client = engine()
+    for container in containers(cluster):
+        try:
+            client.remove_container(container["Id"], v=True, force=True)
+        except docker.errors.APIError as error:
+            if error.status_code not in (404, 409):  # gone, or being removed by somebody else
+                raise
+    for network in client.networks(filters={"label": f"{LABEL_CLUSTER}={cluster}"}):
+        client.remove_network(network["Id"])
+
+
+def containers(cluster: str) -> list[dict[str, Any]]:
+    """What the engine has of a cluster, running or not, as it lists it."""
+    found: list[dict[str, Any]] = engine().containers(all=True, filters={"label": f"{LABEL_CLUSTER}={cluster}"})
+    return found
