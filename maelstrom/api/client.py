@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from maelstrom.model import errors
-from maelstrom.model.errors import BadRequest, InvalidInput, MaelstromError, Problem, Unavailable
+from maelstrom.api.refusals import error_from, strange
+from maelstrom.model.errors import BadRequest, MaelstromError, Unauthorized, Unavailable
 
 REQUEST_SECONDS = 30.0
 CONNECT_SECONDS = 5.0
@@ -50,7 +50,7 @@ class Client:
         if parts.scheme not in ("http", "https") or not parts.hostname or self._port == -1:
             raise BadRequest(f"{target.url} is no URL of a daemon", hint="write it as http://127.0.0.1:8374")
         if not target.token.isascii() or not target.token.isprintable():
-            raise BadRequest("the token has characters that no token has", hint=errors.Unauthorized.default_hint)
+            raise BadRequest("the token has characters that no token has", hint=Unauthorized.default_hint)
         self._tls = parts.scheme == "https"
         self._host = parts.hostname
         self._base = parts.path.rstrip("/")
@@ -137,7 +137,7 @@ class Client:
     def _list(self, path: str, query: Mapping[str, Any] | None = None) -> list[Json]:
         found = self._call("GET", path, query)
         if not isinstance(found, list):
-            raise _strange("the answer is no list")
+            raise strange("the answer is no list")
         return found
 
     def _object(
@@ -145,7 +145,7 @@ class Client:
     ) -> Json:
         found = self._call(method, path, query, body)
         if not isinstance(found, dict):
-            raise _strange("the answer is no object")
+            raise strange("the answer is no object")
         return found
 
     def _call(self, method: str, path: str, query: Mapping[str, Any] | None = None, body: Json | None = None) -> Any:
@@ -153,7 +153,7 @@ class Client:
         try:
             return json.loads(response.read())
         except ValueError as error:
-            raise _strange("the answer is not JSON") from error
+            raise strange("the answer is not JSON") from error
         except _FAILURES as error:
             raise self._unreachable(error) from error
         finally:
@@ -235,34 +235,6 @@ class LogStream:
             self.close()
 
 
-def error_from(status: int, data: Any) -> MaelstromError:
-    """What the server said, as the error that it was there."""
-    if not isinstance(data, dict) or not isinstance(data.get("code"), str):
-        return _strange(f"the answer is {status} and does not say why")
-    code, message, hint = data["code"], str(data.get("message", "")), str(data.get("hint", ""))
-    if code == InvalidInput.code:
-        return InvalidInput(message, hint=hint, problems=tuple(map(_problem, data.get("errors") or ())))
-    fields = {key: value for key, value in data.items() if key not in ("code", "message", "hint")}
-    error = _by_code(MaelstromError).get(code, MaelstromError)(message, hint=hint)
-    error.fields.update(fields)
-    return error
-
-
-def _by_code(base: type[MaelstromError]) -> dict[str, type[MaelstromError]]:
-    found = {base.code: base}
-    for cls in base.__subclasses__():
-        # InvalidSettings is made of problems and never sent.
-        found.update(_by_code(cls) if cls is not errors.InvalidSettings else {})
-    return found
-
-
-def _problem(item: Any) -> Problem:
-    item = item if isinstance(item, dict) else {}
-    line = item.get("line")
-    texts = {key: str(item.get(key, "")) for key in ("path", "message", "hint", "file")}
-    return Problem(line=line if isinstance(line, int) else 0, **texts)
-
-
 def _refusal(status: int, body: bytes) -> MaelstromError:
     try:
         return error_from(status, json.loads(body))
@@ -276,17 +248,10 @@ def _row(line: bytes) -> Json:
     except ValueError as error:
         raise Unavailable("the stream broke off in the middle of a line", hint="try again") from error
     if not isinstance(row, dict):
-        raise _strange("a line of the stream is no object")
+        raise strange("a line of the stream is no object")
     if isinstance(row.get("error"), dict):
         raise error_from(0, row["error"])
     return row
-
-
-def _strange(message: str) -> Unavailable:
-    return Unavailable(
-        f"what answered is no maelstromd that this maelctl understands: {message}",
-        hint="check the address, and compare `maelctl version` with `maelstromd version`",
-    )
 
 
 def _path(*segments: str) -> str:
