@@ -1,0 +1,22 @@
+"""The HTTP gateway: a strict HTTP/1.1 reverse proxy in front of the pools of all components.
+
+    gateway = Gateway(find=find, spawn=spawn, limits=Limits.of(settings), access=AccessLog.of(settings.access_log))
+    gateway.set_routes(RouteTable.build(...))                                      # RouteTable[Pool], any time
+    public = await gateway.listen(settings.public_listen, Policy.public(settings))  # public.address: (host, port)
+    internal = await gateway.listen(listen, Policy.internal())
+    cut = await gateway.drain(grace)                                               # seconds; how many were cut
+
+`find(full_name) -> Pool | None` serves callers who name a component on the internal listener; `spawn(coroutine, name)`
+owns the tasks (only connects need one). All is made and used in one event loop. `gateway.stats` counts (see stats.py).
+
+From a socket down: listener → client (one connection) → exchange (one request) → container (one connection to one
+instance); heads, lines, bodies, answers, forwarded and stats are pure.
+"""
+
+from maelstrom.gateway.access import AccessLog
+from maelstrom.gateway.gateway import Gateway
+from maelstrom.gateway.listener import Listener
+from maelstrom.gateway.policy import Limits, Policy
+from maelstrom.gateway.stats import ComponentStats, GatewayStats
+
+__all__ = ["AccessLog", "ComponentStats", "Gateway", "GatewayStats", "Limits", "Listener", "Policy"]

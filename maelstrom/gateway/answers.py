@@ -1,0 +1,97 @@
+"""Answers that the gateway makes itself: one table of codes, one form. Pure: an error in, bytes out.
+
+Each has `Maelstrom-Error: <code>` and a short body: JSON if the client accepts nothing else, otherwise text. Whether
+the reason is shown is the listener's policy. It must not know of sockets or of where the error came from.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Final
+
+from maelstrom.model.errors import MaelstromError
+
+STATUSES: Final = {
+    "bad_request": 400,
+    "no_route": 404,
+    "disabled": 404,
+    "request_timeout": 408,
+    "body_too_large": 413,
+    "head_too_large": 431,
+    "upstream_broken": 502,
+    "queue_full": 503,
+    "start_failed": 503,
+    "no_capacity": 503,
+    "draining": 503,
+    "deadline": 504,
+}
+_OTHER: Final = "start_failed"  # what else can keep a component from running (a pull, the engine)
+
+REASONS: Final = {
+    200: b"OK",
+    400: b"Bad Request",
+    404: b"Not Found",
+    408: b"Request Timeout",
+    413: b"Content Too Large",
+    431: b"Request Header Fields Too Large",
+    502: b"Bad Gateway",
+    503: b"Service Unavailable",
+    504: b"Gateway Timeout",
+}
+_ACCEPT: Final = re.compile(rb"^accept:(.*?)\r?$", re.IGNORECASE | re.MULTILINE)
+_RETRY_AFTER_SECONDS: Final = 1
+
+
+def code_of(error: MaelstromError) -> str:
+    """The code that a client of the gateway sees."""
+    return error.code if error.code in STATUSES else _OTHER
+
+
+def answer(
+    error: MaelstromError, *, lines: bytes = b"", request_id: bytes = b"", reason: bool, head_only: bool, keep: bool
+) -> bytes:
+    """The whole answer. `lines`: the request's header lines; `reason`: whether message and hint are shown."""
+    code = code_of(error)
+    status = STATUSES[code]
+    if accepts_only_json(lines):
+        kind = b"application/json"
+        shown = {**error.as_json(), "code": code} if reason else {"code": code}
+        body = json.dumps(shown, default=str).encode() + b"\n"
+    else:
+        kind = b"text/plain; charset=utf-8"
+        body = _text(code, error if reason else None).encode()
+    extra = b"Maelstrom-Error: %b\r\n" % code.encode()
+    if request_id:
+        extra += b"X-Request-Id: %b\r\n" % request_id
+    if status == 503:
+        seconds = error.fields.get("retry_after", _RETRY_AFTER_SECONDS)
+        extra += b"Retry-After: %d\r\n" % max(1, round(seconds) if isinstance(seconds, int | float) else 1)
+    return plain(status, kind, body, extra=extra, head_only=head_only, keep=keep)
+
+
+def plain(status: int, kind: bytes, body: bytes, *, extra: bytes = b"", head_only: bool, keep: bool) -> bytes:
+    """Any small answer of the gateway's own."""
+    return b"HTTP/1.1 %d %b\r\nContent-Type: %b\r\nContent-Length: %d\r\nCache-Control: no-store\r\n%b%b\r\n%b" % (
+        status,
+        REASONS[status],
+        kind,
+        len(body),
+        extra,
+        b"" if keep else b"Connection: close\r\n",
+        b"" if head_only else body,
+    )
+
+
+def accepts_only_json(lines: bytes) -> bool:
+    """Whether every media range of the Accept headers is JSON."""
+    ranges = [part for found in _ACCEPT.findall(lines) for part in found.split(b",")]
+    types = [part.partition(b";")[0].strip().lower() for part in ranges]
+    return bool(types) and all(kind == b"application/json" or kind.endswith(b"+json") for kind in types)
+
+
+def _text(code: str, error: MaelstromError | None) -> str:
+    if error is None:
+        return f"{code}\n"
+    hint = f"\n{error.hint}" if error.hint else ""
+    return f"{code}: {error.message}{hint}\n"

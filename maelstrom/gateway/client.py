@@ -1,0 +1,461 @@
+"""A connection from a client: reads one request at a time, checked, and hands it to an exchange.
+
+Pipelined requests wait in `_input` until the one before is answered. While an exchange runs, the end of the client's
+input means that the client is gone (a closed and a half-closed socket look alike); only in a tunnel it is passed on.
+It must not know of pools or of containers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from math import inf
+from typing import TYPE_CHECKING, Final, cast
+
+from maelstrom.gateway.answers import STATUSES, answer, code_of, plain
+from maelstrom.gateway.bodies import ChunkedBody
+from maelstrom.gateway.container import HIGH_WATER, REMEMBERED_HEAD, reset
+from maelstrom.gateway.exchange import GONE_SECONDS, Exchange
+from maelstrom.gateway.forwarded import forwarded_lines, forwarded_lines_of_proxy
+from maelstrom.gateway.heads import F_CHUNKED, F_HEAD, F_KEEP, RequestHead, request_head
+from maelstrom.gateway.lines import REQUEST_LINES, Malformed
+from maelstrom.gateway.requests import Prepared, prepare, request_id_of
+from maelstrom.model.errors import (
+    BadRequest,
+    BodyTooLarge,
+    Draining,
+    HeadTooLarge,
+    MaelstromError,
+    RequestTimeout,
+)
+
+if TYPE_CHECKING:
+    from maelstrom.gateway.listener import Listener
+
+INPUT_AHEAD: Final = 65536  # bytes of pipelined requests read while another one is answered
+LOOK_SECONDS: Final = 5.0  # a connection with a request is looked at at least so often
+LINGER_MAX_SECONDS: Final = 30.0
+
+# Why the client is not read: its body waits for a container, the container reads slowly, requests came too far ahead.
+NO_CONTAINER, SLOW_CONTAINER, AHEAD = 1, 2, 4
+
+_CLOSED_STATES: Final = frozenset((7, 8))  # TCP_CLOSE, TCP_CLOSE_WAIT: the peer has ended its side, or all of it
+
+
+class Client(asyncio.Protocol):
+    """One connection. `keep`: it serves another request after this one."""
+
+    __slots__ = (
+        "_body_at",
+        "_chunks",
+        "_forwarded",
+        "_host",
+        "_in_head",
+        "_input",
+        "_left",
+        "_linger_until",
+        "_moved",
+        "_processing",
+        "_remembered",
+        "_slow",
+        "_until",
+        "exchange",
+        "final",
+        "gateway",
+        "holds",
+        "keep",
+        "lingering",
+        "listener",
+        "local",
+        "peer",
+        "policy",
+        "transport",
+        "trusted",
+        "watched_at",
+    )
+
+    transport: asyncio.Transport
+
+    def __init__(self, listener: Listener) -> None:
+        self.listener = listener
+        self.gateway = listener.gateway
+        self.policy = listener.policy
+        self.exchange: Exchange | None = None
+        self.keep = True
+        self.final = False  # no request is begun after the current one
+        self.lingering = False  # an answer was the last; what still comes is thrown away
+        self.peer = b""
+        self.local = b""
+        self.trusted = False
+        self.watched_at = inf
+        self._input = b""  # read, not yet used
+        self._remembered: Prepared | None = None
+        self._host: bytes | None = None
+        self._forwarded = b""  # the forwarding headers for `_host`
+        self._left = 0  # bytes of a counted body still to come
+        self._chunks: ChunkedBody | None = None  # the chunked body that still comes
+        self.holds = 0
+        self._slow = False  # it reads too slowly
+        self._in_head = False  # a part of a head has come
+        self._processing = False
+        self._moved = False  # bytes of the body came since the timers last looked
+        self._body_at = 0.0
+        self._until = 0.0  # monotonic: end of waiting for a head, of idling or of lingering
+        self._linger_until = 0.0
+
+    # what the loop calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
+        if not self.listener.admit(self):
+            transport.close()
+            return
+        transport.set_write_buffer_limits(HIGH_WATER)
+        peer = transport.get_extra_info("peername")
+        local = transport.get_extra_info("sockname")
+        address = peer[0].removeprefix("::ffff:") if peer else "unknown"
+        self.peer = address.encode()
+        self.trusted = self.policy.trusts(address)
+        self.local = (
+            b"[%b]:%d" % (local[0].encode(), local[1]) if ":" in local[0] else b"%b:%d" % (local[0].encode(), local[1])
+        )
+        self._until = self.gateway.monotonic() + self.gateway.limits.head_seconds
+        self.gateway.timers.watch(self, self._until)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.listener.forget(self)
+        self.gateway.timers.forget(self)
+        if self.exchange is not None:
+            self.exchange.abandon()
+
+    def eof_received(self) -> bool:
+        exchange = self.exchange
+        if exchange is None:
+            return False
+        if exchange.client_ended():
+            return True
+        exchange.abandon()
+        self.transport.abort()
+        return False
+
+    def pause_writing(self) -> None:
+        self._slow = True
+        if self.exchange is not None:
+            self.exchange.client_slow()
+
+    def resume_writing(self) -> None:
+        self._slow = False
+        if self.exchange is not None:
+            self.exchange.client_ready()
+        elif self._input and self.keep:
+            self._process(b"")
+
+    def data_received(self, data: bytes) -> None:
+        exchange = self.exchange
+        if exchange is None:
+            if self.keep:
+                self._process(data)
+            else:
+                self._moved = True
+        elif self._left or self._chunks is not None:
+            self._body(exchange, data)
+        elif exchange.in_tunnel:
+            exchange.into_tunnel(data)
+        else:
+            self._input += data
+            if len(self._input) > INPUT_AHEAD:
+                self.hold(AHEAD)
+
+    # requests
+
+    def _process(self, data: bytes) -> None:
+        """Begins the requests that are there, one after the other as long as each is answered at once."""
+        if self._input:
+            data = self._input + data
+            self._input = b""
+        self._processing = True
+        while data and self.exchange is None and self.keep and not self._slow:
+            prepared = self._remembered
+            if prepared is None or not data.startswith(prepared.raw) or prepared.epoch != self.gateway.epoch:
+                head = self._read_head(data)
+                if head is None:
+                    break
+                prepared = self._prepare(head, data)
+                if prepared is None:
+                    data = data[head.end :]
+                    continue
+            data = self._begin(prepared, data[prepared.head.end :])
+        self._input = data
+        self._processing = False
+
+    def _read_head(self, data: bytes) -> RequestHead | None:
+        """None: it is not complete yet, or it was refused."""
+        try:
+            head = request_head(data)
+        except Malformed as malformed:
+            error = HeadTooLarge if malformed.code == HeadTooLarge.code else BadRequest
+            self.keep = False
+            self.answer_now(error(str(malformed)), None)
+            return None
+        if head is not None:
+            self._in_head = False
+        elif not self._in_head:
+            self._in_head = True
+            self._until = self.gateway.monotonic() + self.gateway.limits.head_seconds
+            self.watch(self._until)
+        return head
+
+    def _prepare(self, head: RequestHead, data: bytes) -> Prepared | None:
+        """None: the gateway has answered itself."""
+        if head.first.path == self.policy.health_path:
+            self._health(head)
+            return None
+        try:
+            prepared = prepare(self, head, data[: head.end])
+        except MaelstromError as error:
+            self.keep = self.keep and bool(head.flags & F_KEEP) and not has_body(head)
+            self.answer_now(error, head)
+            return None
+        self._remembered = prepared if head.end <= REMEMBERED_HEAD else None
+        return prepared
+
+    def _begin(self, prepared: Prepared, rest: bytes) -> bytes:
+        """Begins an exchange; returns what does not belong to this request."""
+        target = prepared.target
+        if target.component is not target.pool.component:
+            target.refresh()
+        now = self.gateway.monotonic()
+        self.keep = prepared.keep and not self.final
+        exchange = self.exchange = Exchange(self, prepared, now)
+        at = now + prepared.watch_seconds
+        head = prepared.head
+        if head.length > 0:
+            self._left = head.length
+        elif head.flags & F_CHUNKED:
+            self._chunks = ChunkedBody(REQUEST_LINES)
+        if self._left or self._chunks is not None:
+            self._body_at = now
+            at = min(at, now + self.gateway.limits.body_seconds)
+            if rest:
+                self._body(exchange, rest)
+                rest, self._input = self._input, b""
+        if at < self.watched_at:
+            self.gateway.timers.watch(self, at)
+        if self.exchange is exchange:
+            exchange.claim()
+        return rest
+
+    def _body(self, exchange: Exchange, data: bytes) -> None:
+        self._moved = True
+        chunks = self._chunks
+        if chunks is None:
+            over = len(data) - self._left
+            if over > 0:
+                self._input += data[-over:]
+                data = data[:-over]
+            self._left -= len(data)
+            exchange.body(data)
+            return
+        try:
+            data, rest = chunks.feed(data)
+        except Malformed as malformed:
+            exchange.fail(BadRequest(str(malformed)))
+            return
+        limit = self.gateway.limits.max_body_bytes
+        if limit and chunks.size > limit:
+            exchange.fail(BodyTooLarge(f"the body has more than {limit} bytes"))
+            return
+        if rest is not None:
+            self._chunks = None
+            self._input += rest
+        if data:
+            exchange.body(data)
+
+    @property
+    def body_open(self) -> bool:
+        """Whether something of the request's body is still to come."""
+        return self._left > 0 or self._chunks is not None
+
+    def forwarded(self, head: RequestHead) -> bytes:
+        """The lines that say who asks."""
+        if self.trusted:
+            return forwarded_lines_of_proxy(self.peer, head.host, head.special or {})
+        if head.host != self._host:
+            self._host = head.host
+            self._forwarded = forwarded_lines(self.peer, head.host)
+        return self._forwarded
+
+    # answers of the gateway itself
+
+    def respond(self, error: MaelstromError, head: RequestHead | None, request_id: bytes = b"") -> int:
+        """Writes an answer; returns its status. What becomes of the connection is `answered`'s business."""
+        self.keep = self.keep and not self.body_open
+        code = code_of(error)
+        self._write(
+            answer(
+                error,
+                lines=head.lines if head is not None else b"",
+                request_id=request_id or (request_id_of(head) if head is not None else b""),
+                reason=self.policy.show_reasons,
+                head_only=head is not None and bool(head.flags & F_HEAD),
+                keep=self.keep,
+            )
+        )
+        return STATUSES[code]
+
+    def answer_now(self, error: MaelstromError, head: RequestHead | None) -> None:
+        """Answers a request that no exchange was begun for."""
+        stats = self.gateway.stats.component("")
+        stats.error(code_of(error))
+        stats.count(self.respond(error, head), 0.0)
+        now = self.gateway.monotonic()
+        if self.keep:
+            self.answered(now)
+        else:
+            self._linger(now)
+
+    def _health(self, head: RequestHead) -> None:
+        self.keep = self.keep and bool(head.flags & F_KEEP) and not has_body(head) and not self.final
+        if self.listener.draining:
+            self.answer_now(Draining("this node is stopping"), head)
+            return
+        head_only = bool(head.flags & F_HEAD)
+        self._write(plain(200, b"text/plain; charset=utf-8", b"OK", head_only=head_only, keep=self.keep))
+        if has_body(head):
+            self._linger(self.gateway.monotonic())
+        else:
+            self.answered(self.gateway.monotonic())
+
+    def _write(self, data: bytes) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(data)
+
+    # what the exchange calls
+
+    def answered(self, now: float) -> None:
+        """The request is done with: on to the next one, or the end."""
+        if self.holds:
+            self.unhold(self.holds)
+        if not self.keep or self.body_open:
+            if self.body_open:
+                self._linger(now)
+            else:
+                self._close(now)
+            return
+        if self.final:
+            self._until = now + self.gateway.limits.drain_idle_seconds
+            self.watch(self._until)
+        else:
+            self._until = now + self.gateway.limits.keepalive_seconds
+        if self._input and not self._processing and not self._slow:
+            self._process(b"")
+
+    def cut(self) -> None:
+        """Ends the connection so that the answer is seen to be incomplete."""
+        self.keep = False
+        reset(self.transport)
+
+    def tunnel_opened(self) -> None:
+        data, self._input = self._input, b""
+        if self.holds & AHEAD:
+            self.unhold(AHEAD)
+        if data and self.exchange is not None:
+            self.exchange.into_tunnel(data)
+
+    def hold(self, why: int) -> None:
+        """Reads no more until `unhold`; that it leaves is then noticed by looking."""
+        if not self.holds:
+            self.transport.pause_reading()
+            self.watch(self.gateway.monotonic() + GONE_SECONDS)
+        self.holds |= why
+
+    def unhold(self, why: int) -> None:
+        if self.holds & why:
+            self.holds &= ~why
+            if not self.holds and not self.transport.is_closing():
+                self.transport.resume_reading()
+
+    # ends and deadlines
+
+    def drain(self, now: float) -> None:
+        """The node stops: this connection's current request is its last, an idle one may bring one more."""
+        self.final = True
+        exchange = self.exchange
+        if exchange is None:
+            if self.keep and not self._in_head:
+                self._until = min(self._until, now + self.gateway.limits.drain_idle_seconds)
+                self.watch(self._until)
+        elif not exchange.answering:
+            self.keep = exchange.plain = False
+
+    def watch(self, at: float) -> None:
+        if at < self.watched_at:
+            self.gateway.timers.watch(self, at)
+
+    def due(self, now: float) -> float:
+        exchange = self.exchange
+        if exchange is None:
+            if self.lingering and self._moved:
+                self._moved = False
+                self._until = min(now + self.gateway.limits.linger_seconds, self._linger_until)
+            if now >= self._until:
+                self._out_of_time(now)
+            return self._until
+        look = exchange.due(now)
+        if self.exchange is exchange and self.body_open and not self.holds:
+            if self._moved:
+                self._moved = False
+                self._body_at = now
+            end = self._body_at + self.gateway.limits.body_seconds
+            if now >= end:
+                exchange.fail(RequestTimeout("the request's body stands still"))
+            look = min(look, end)
+        if self.exchange is not exchange:
+            return self._until if self.exchange is None else now
+        if self.holds:
+            self._body_at = now
+            look = min(look, now + GONE_SECONDS)
+            if self._left_us():
+                exchange.abandon()
+                self.transport.abort()
+                return inf
+        return min(look, now + LOOK_SECONDS)
+
+    def _out_of_time(self, now: float) -> None:
+        if not self.keep or self._slow:
+            self.keep = False
+            self._until = inf
+            self.transport.abort()
+        elif self._in_head:
+            self.keep = False
+            self.answer_now(RequestTimeout("the request's head did not come in time"), None)
+        else:
+            self._close(now)
+
+    def _close(self, now: float) -> None:
+        """Ends the connection when all has been written, or has not for too long."""
+        self.keep = False
+        self._until = now + LINGER_MAX_SECONDS
+        self.transport.close()
+
+    def _linger(self, now: float) -> None:
+        """The answer was the last, and the client may still be sending: closing at once could destroy it on its way."""
+        self.keep = False
+        self.lingering = True
+        self._until = now + self.gateway.limits.linger_seconds
+        self._linger_until = now + LINGER_MAX_SECONDS
+        if not self.transport.is_closing():
+            self.transport.write_eof()
+        self.watch(self._until)
+
+    def _left_us(self) -> bool:
+        """Whether the client has ended its input, asked of the system because nobody reads now."""
+        sock = self.transport.get_extra_info("socket")
+        if sock is None or not hasattr(socket, "TCP_INFO"):
+            return False
+        state: bytes = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
+        return state[0] in _CLOSED_STATES
+
+
+def has_body(head: RequestHead) -> bool:
+    return head.length > 0 or bool(head.flags & F_CHUNKED)

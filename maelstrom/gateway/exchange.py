@@ -1,0 +1,417 @@
+"""The life of one request, top to bottom: claim, send, pass the answer on, account. No I/O of its own.
+
+A claim comes first and takes a slot in one synchronous step; `_release` gives it back exactly once, however the
+exchange ends. Every way out goes through `_end`. It must not know how heads or bodies are read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from math import inf
+from typing import TYPE_CHECKING, Final
+
+from maelstrom.gateway.answers import code_of
+from maelstrom.gateway.container import ContainerLink
+from maelstrom.gateway.heads import F_ID, F_IDEMPOTENT, F_OLD
+from maelstrom.gateway.stats import CLIENT_GONE
+from maelstrom.model.errors import Deadline, MaelstromError, UpstreamBroken
+
+if TYPE_CHECKING:
+    from maelstrom.activation.instance import Instance
+    from maelstrom.gateway.client import Client
+    from maelstrom.gateway.gateway import Gateway
+    from maelstrom.gateway.requests import Prepared
+
+# Why the client is not read (see Client.holds).
+NO_CONTAINER, SLOW_CONTAINER, AHEAD = 1, 2, 4
+HELD_BODY: Final = 65536  # bytes of a body kept until there is a container to send them to
+GONE_SECONDS: Final = 0.25  # how often a client that is not being read is asked whether it is still there
+
+
+class Exchange:
+    """One request of one client. It is the pool's waiter and the owner of what it was granted."""
+
+    __slots__ = (
+        "_body",
+        "_connecting",
+        "_ended_once",
+        "_gateway",
+        "_instance",
+        "_link",
+        "_moved_at",
+        "_resendable",
+        "_retried",
+        "_sent_at",
+        "_until",
+        "answering",
+        "asked",
+        "client",
+        "code",
+        "first_byte",
+        "in_tunnel",
+        "moved",
+        "plain",
+        "prepared",
+        "queued",
+        "received",
+        "request_id",
+        "sent",
+        "started",
+        "waited",
+    )
+
+    def __init__(self, client: Client, prepared: Prepared, started: float) -> None:
+        self.client = client
+        self.prepared = prepared
+        self.started = started  # monotonic
+        self._gateway: Gateway = client.gateway
+        self.asked = asked = prepared.head.flags
+        self.plain = prepared.plain and client.keep  # nothing is added to the answer's head
+        self._until = started + prepared.seconds
+        self._instance: Instance | None = None
+        self._link: ContainerLink | None = None
+        self._connecting: asyncio.Task[None] | None = None
+        self._body = b""  # what of the request's body came before there was a container to send it to
+        self._resendable = asked & F_IDEMPOTENT != 0
+        self._retried = False
+        self.request_id = b""
+        self.queued = False  # had to wait for an instance
+        self.waited = 0.0  # so many seconds
+        self._sent_at = started
+        self._moved_at = started
+        self.first_byte = False  # something of an answer has come
+        self.answering = False  # its head has been passed on: no other answer can be given
+        self.in_tunnel = False
+        self._ended_once = False  # one direction of the tunnel
+        self.moved = False  # bytes went either way since the timers last looked
+        self.code = 0
+        self.received = 0  # bytes of the request's body
+        self.sent = 0  # bytes of the answer
+
+    # the claim
+
+    def claim(self) -> None:
+        try:
+            instance = self.prepared.target.pool.claim(self)
+        except MaelstromError as error:
+            self.fail(error)
+            return
+        if instance is not None:
+            self._go(instance)
+        else:
+            self.queued = True
+
+    def granted(self, instance: Instance) -> None:
+        self._instance = instance
+        now = self._gateway.monotonic()
+        self.waited = now - self.started
+        if now >= self._until:  # what cannot make its deadline is not started
+            self._expired()
+            return
+        self._go(instance)
+
+    def refused(self, error: MaelstromError) -> None:
+        self.fail(error)
+
+    # towards the container
+
+    def _go(self, instance: Instance) -> None:
+        self._instance = instance
+        idle = instance.idle
+        if idle:
+            link = idle.pop()
+            if self._resendable or self._is_fresh(link):
+                link.reused = True
+                self._send(link)
+                return
+            idle.append(link)
+        self._connect(instance)
+
+    def _is_fresh(self, link: ContainerLink) -> bool:
+        """A request that cannot be sent twice is not risked on a connection that the container may just be closing."""
+        return self._gateway.monotonic() - link.idle_since < self._gateway.limits.fresh_seconds
+
+    def _connect(self, instance: Instance) -> None:
+        link = ContainerLink(self._gateway, instance)
+        link.exchange = self
+        self._link = link
+        self._connecting = self._gateway.spawn(self._open(link, instance), "gateway: connect")
+
+    async def _open(self, link: ContainerLink, instance: Instance) -> None:
+        loop = asyncio.get_running_loop()
+        address = instance.address
+        try:
+            async with asyncio.timeout(self._gateway.limits.connect_seconds):
+                await loop.create_connection(lambda: link, address.host, address.port)
+        except (OSError, TimeoutError) as error:
+            if self._link is link:
+                self._connecting = None
+                link.drop()
+                why = "it did not answer in time" if isinstance(error, TimeoutError) else error.strerror or str(error)
+                self._unsent(f"no connection to the component: {why}")
+            return
+        if self._link is link:
+            self._connecting = None
+            self._send(link)
+        else:
+            link.drop()
+
+    def _send(self, link: ContainerLink) -> None:
+        self._link = link
+        prepared = self.prepared
+        target = prepared.target
+        if not self.queued and prepared.shortened is None:
+            deadline = target.deadline_line
+        else:
+            left = max(0.0, self._until - self._gateway.monotonic())
+            deadline = b"Maelstrom-Deadline: %.3f\r\n\r\n" % left
+        if self.asked & F_ID:
+            data = prepared.forward + deadline
+        else:
+            if not self.request_id:
+                self.request_id = self._gateway.next_id()
+            data = b"%bX-Request-Id: %b\r\n%b" % (prepared.forward, self.request_id, deadline)
+        if self._body:
+            data += self._body
+        if prepared.measured:
+            self._sent_at = self._moved_at = self._gateway.monotonic()
+        link.send(self, data)
+        if self.client.holds:
+            self.client.unhold(NO_CONTAINER)
+
+    def body(self, data: bytes) -> None:
+        """More of the request's body, checked."""
+        self.received += len(data)
+        self.moved = True
+        link = self._link
+        if link is not None and self._connecting is None:
+            self._resendable = False
+            self._body = b""
+            link.transport.write(data)
+            return
+        self._body += data
+        if len(self._body) > HELD_BODY:
+            self.client.hold(NO_CONTAINER)
+
+    @property
+    def all_sent(self) -> bool:
+        """Whether the whole request has been passed on."""
+        return not self.client.body_open
+
+    # towards the client
+
+    def begin(self, code: int) -> None:
+        """The answer's head goes out now."""
+        self.code = code
+        self.answering = True
+        self._body = b""
+
+    def pass_on(self, data: bytes) -> None:
+        self.sent += len(data)
+        self.client.transport.write(data)
+
+    def answer_lines(self, *, last: bool) -> bytes:
+        """What is added to the answer's head; `last`: the connection ends with this answer."""
+        client = self.client
+        if last:
+            client.keep = False
+        lines = b""
+        if not client.keep:
+            lines = b"Connection: close\r\n"
+        elif self.asked & F_OLD:
+            lines = b"Connection: keep-alive\r\n"
+        if self.prepared.timing:
+            lines += self._server_timing()
+        return lines
+
+    def _server_timing(self) -> bytes:
+        """Milliseconds spent in the queue, of that on a start that was waited for, and until the answer's head."""
+        now = self._gateway.monotonic()
+        queue = self.waited
+        upstream = now - self._sent_at
+        instance = self._instance
+        cold = 0.0
+        if instance is not None and instance.ready_at > self.started:
+            cold = min(queue, instance.ready_at - self.started)
+        return b"Server-Timing: queue;dur=%.2f, cold_start;dur=%.2f, upstream;dur=%.2f\r\n" % (
+            (queue - cold) * 1000,
+            cold * 1000,
+            upstream * 1000,
+        )
+
+    def tunnel(self) -> None:
+        self.in_tunnel = True
+        self.client.keep = False
+        self.client.tunnel_opened()
+
+    def into_tunnel(self, data: bytes) -> None:
+        self.moved = True
+        self.received += len(data)
+        if self._link is not None:
+            self._link.transport.write(data)
+
+    def client_ended(self) -> bool:
+        """The client will send no more; in a tunnel that is passed on. True while the other direction lives."""
+        if not self.in_tunnel or self._link is None:
+            return False
+        self._link.transport.write_eof()
+        self._one_ended()
+        return True
+
+    def container_ended(self) -> None:
+        """The tunnel's other end sends no more."""
+        self.client.transport.write_eof()
+        self._one_ended()
+
+    def _one_ended(self) -> None:
+        self._ended_once, both = True, self._ended_once
+        link = self._link
+        if both and link is not None:
+            link.exchange = None
+            link.transport.close()
+            self.complete(self._gateway.monotonic())
+
+    # back-pressure
+
+    def client_slow(self) -> None:
+        if self._link is not None and self._link.connected:
+            self._link.pause()
+
+    def client_ready(self) -> None:
+        if self._link is not None and self._link.connected:
+            self._link.resume()
+
+    def container_slow(self) -> None:
+        self.client.hold(SLOW_CONTAINER)
+
+    def container_ready(self) -> None:
+        self.client.unhold(SLOW_CONTAINER)
+
+    # ends
+
+    def complete(self, now: float) -> None:
+        """The answer has been passed on to its end."""
+        client = self.client
+        self._link = None
+        self._end(now)
+        client.answered(now)
+
+    def fail(self, error: MaelstromError) -> None:
+        """The gateway answers itself; if an answer has begun it can only be cut."""
+        client = self.client
+        self._disconnect()
+        self.prepared.target.stats.error(code_of(error))
+        now = self._gateway.monotonic()
+        if self.answering:
+            client.cut()
+            self._end(now)
+            return
+        self.code = client.respond(error, self.prepared.head, self.request_id)
+        self._end(now)
+        client.answered(now)
+
+    def broken(self, link: ContainerLink, why: str, *, untouched: bool) -> None:
+        """The connection to the container ended in mid-exchange; `untouched`: before the answer's first byte."""
+        if self._link is not link:
+            return
+        self._link = None
+        instance = self._instance
+        assert instance is not None
+        if untouched and self._connecting is None and link.reused and self._resendable and instance.state == "ready":
+            self._connect(instance)  # it had been idle and was just being closed: that is no failure
+            return
+        if self._connecting is not None:
+            self._connecting.cancel()
+            self._connecting = None
+            self._unsent(why)
+            return
+        self.prepared.target.pool.suspect(instance)
+        if untouched and self._resendable and not self._body and self._again():
+            return
+        self.fail(UpstreamBroken(why))
+
+    def malformed(self, why: str) -> None:
+        """The container's answer is none; it may be well otherwise."""
+        self._link = None
+        self.fail(UpstreamBroken(why))
+
+    def abandon(self) -> None:
+        """The client is gone: whatever was taken for it is given back."""
+        if self._instance is None:
+            self.prepared.target.pool.withdraw(self)
+        self._disconnect()
+        if not self.answering:
+            self.code = CLIENT_GONE
+        self._end(self._gateway.monotonic())
+
+    def due(self, now: float) -> float:
+        """When to look next; acts if a time has passed (see Timers)."""
+        target = self.prepared.target
+        if self.moved:
+            self.moved = False
+            self._moved_at = now
+        end = self._until
+        if self.answering:
+            if target.idle_seconds is not None:
+                end = self._moved_at + target.idle_seconds
+        elif self._link is not None and self._connecting is None and target.first_byte_seconds is not None:
+            end = min(end, max(self._moved_at, self._sent_at) + target.first_byte_seconds)
+        if now >= end:
+            self._expired()
+            return inf
+        return end
+
+    def _expired(self) -> None:
+        if self._instance is None:
+            self.prepared.target.pool.withdraw(self)
+        seconds = self.prepared.seconds
+        self.fail(Deadline(f"{self.prepared.target.name} did not answer in time ({seconds:g} s in all)"))
+
+    def _unsent(self, why: str) -> None:
+        """Nothing of the request was sent: whatever its method, it may go to another instance."""
+        self._link = None
+        if self._instance is not None:
+            self.prepared.target.pool.suspect(self._instance)
+        if not self._again():
+            self.fail(UpstreamBroken(why))
+
+    def _again(self) -> bool:
+        if self._retried:
+            return False
+        self._retried = True
+        self.prepared.target.stats.retries += 1
+        self._release(self._gateway.monotonic())
+        self.claim()
+        return True
+
+    def _disconnect(self) -> None:
+        link, self._link = self._link, None
+        task, self._connecting = self._connecting, None
+        if task is not None:
+            task.cancel()
+        if link is not None:
+            link.drop()
+
+    def _release(self, now: float) -> None:
+        instance, self._instance = self._instance, None
+        if instance is not None:
+            self.prepared.target.pool.release(instance, now)
+
+    def _end(self, now: float) -> None:
+        self.client.exchange = None
+        stats = self.prepared.target.stats
+        seconds = now - self.started
+        stats.count(self.code, seconds)
+        stats.bytes_in += self.received
+        stats.bytes_out += self.sent
+        if self.queued:
+            if self._instance is None:
+                self.waited = seconds  # it ended in the queue
+            stats.queued += 1
+            stats.queued_seconds += self.waited
+            stats.busy_seconds -= self.waited
+        stats.busy_seconds += seconds
+        self._release(now)
+        access = self._gateway.access
+        if access is not None:
+            access.finished(self, seconds)

@@ -1,0 +1,90 @@
+"""The gateway as the daemon sees it: listeners over one routing table, one set of counters, one timer.
+
+It must not know of the registry or of containers' lives: pools are handed in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from maelstrom.gateway.listener import Listener
+from maelstrom.gateway.policy import Limits, Policy
+from maelstrom.gateway.requests import Target
+from maelstrom.gateway.stats import GatewayStats
+from maelstrom.gateway.timers import Timers
+from maelstrom.plan.routes import RouteTable
+
+if TYPE_CHECKING:
+    from maelstrom.activation.pool import Pool
+    from maelstrom.gateway.access import AccessLog
+    from maelstrom.model.settings import Listen
+
+log = logging.getLogger("maelstrom.gateway")
+
+Spawn = Callable[[Coroutine[Any, Any, Any], str], "asyncio.Task[Any]"]
+
+
+class Gateway:
+    """All listeners of one process. Made and used in one event loop."""
+
+    def __init__(
+        self,
+        *,
+        find: Callable[[str], Pool | None],
+        spawn: Spawn,
+        limits: Limits | None = None,
+        access: AccessLog | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`find`: the pool of a component by its full name, for the internal listener; None if there is none."""
+        self.find = find
+        self.spawn = spawn
+        self.limits = limits or Limits()
+        self.access = access
+        self.monotonic = monotonic
+        self.routes: RouteTable[Pool] = RouteTable.build(())
+        self.epoch = 0  # rises with each change of the routes: what a connection remembers is then void
+        self.stats = GatewayStats()
+        self.timers = Timers(asyncio.get_running_loop(), monotonic)
+        self.listeners: list[Listener] = []
+        self._targets: dict[Pool, Target] = {}
+        self._id_prefix = secrets.token_hex(8).encode()
+        self._ids = 0
+
+    def set_routes(self, routes: RouteTable[Pool]) -> None:
+        """From the next request on."""
+        self.routes = routes
+        self.epoch += 1
+        self._targets = {pool: target for pool, target in self._targets.items() if not pool.closed}
+
+    async def listen(self, listen: Listen, policy: Policy, *, reuse_port: bool = False) -> Listener:
+        """Opens a listener; `Listener.address` is the one really bound. Raises Unavailable."""
+        listener = Listener(self, policy, reuse_port=reuse_port)
+        await listener.start(listen)
+        self.listeners.append(listener)
+        return listener
+
+    async def drain(self, grace: float) -> int:
+        """Ends all listeners in order within `grace` seconds; returns how many connections had to be cut."""
+        cut = await asyncio.gather(*(listener.drain(grace) for listener in self.listeners))
+        self.listeners.clear()
+        self.timers.close()
+        return sum(cut)
+
+    # what the parts call
+
+    def target(self, pool: Pool) -> Target:
+        target = self._targets.get(pool)
+        if target is None:
+            target = self._targets[pool] = Target(pool, self.stats.component(pool.component.key.full_name))
+        return target
+
+    def next_id(self) -> bytes:
+        """A request id: unique to this process and this request."""
+        self._ids += 1
+        return b"%b-%x" % (self._id_prefix, self._ids)

@@ -1,0 +1,145 @@
+"""What the gateway makes of a request's head: where it goes, for how long, and the bytes that go on.
+
+Made once per head and kept by the connection, because the next request of the same client is most often the same. It
+must not know of transports or of how an exchange goes.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from maelstrom.gateway.heads import F_KEEP, F_NO_HOST, F_OLD, RequestHead
+from maelstrom.gateway.lines import COMPONENT, DEADLINE, TIMING
+from maelstrom.model.errors import BadRequest, BodyTooLarge, NoRoute
+
+if TYPE_CHECKING:
+    from maelstrom.activation.pool import Pool
+    from maelstrom.gateway.client import Client
+    from maelstrom.gateway.stats import ComponentStats
+    from maelstrom.model.component import Component
+
+_SECONDS: Final = re.compile(rb"-?[0-9]{1,9}(?:\.[0-9]{1,9})?")
+_REQUEST_ID: Final = re.compile(rb"^x-request-id:[ \t]*(.*?)[ \t]*\r$", re.IGNORECASE | re.MULTILINE)
+
+
+class Target:
+    """A component as the gateway uses it: its pool, its limits, its counters and the lines that are always added."""
+
+    __slots__ = (
+        "component",
+        "deadline_line",
+        "first_byte_seconds",
+        "idle_seconds",
+        "line",
+        "name",
+        "pool",
+        "seconds",
+        "stats",
+        "watch_seconds",
+    )
+
+    def __init__(self, pool: Pool, stats: ComponentStats) -> None:
+        self.pool = pool
+        self.stats = stats
+        self.refresh()
+
+    def refresh(self) -> None:
+        """The component's definition has changed."""
+        self.component: Component = self.pool.component
+        definition = self.component.definition
+        self.name = self.component.key.full_name
+        self.line = b"Maelstrom-Component: %b\r\n" % self.name.encode()
+        self.seconds = float(definition.maxdurationseconds)
+        self.deadline_line = b"Maelstrom-Deadline: %d\r\n\r\n" % definition.maxdurationseconds
+        self.first_byte_seconds = definition.firstbyteseconds
+        self.idle_seconds = definition.idlebytesseconds
+        limits = (self.seconds, self.first_byte_seconds, self.idle_seconds)
+        self.watch_seconds = min(seconds for seconds in limits if seconds is not None)
+
+
+class Prepared:
+    """One head, routed and cleaned. The same for every request with exactly this head, until `epoch` passes."""
+
+    __slots__ = ("epoch", "forward", "head", "keep", "measured", "plain", "raw", "shortened", "target", "timing")
+
+    def __init__(self, raw: bytes, head: RequestHead, target: Target, epoch: int, forward: bytes) -> None:
+        self.raw = raw  # as it came, with the empty line
+        self.head = head
+        self.target = target
+        self.epoch = epoch
+        self.forward = forward  # all that goes on but X-Request-Id (if it had none), Maelstrom-Deadline, the empty line
+        special = head.special
+        self.shortened: float | None = None  # seconds, where the caller allows less than the component
+        self.timing = special is not None and TIMING in special
+        self.measured = self.timing or target.first_byte_seconds is not None or target.idle_seconds is not None
+        self.keep = head.flags & F_KEEP != 0
+        self.plain = self.keep and not head.flags & F_OLD and not self.timing
+
+    @property
+    def seconds(self) -> float:
+        """The time for all of it."""
+        return self.target.seconds if self.shortened is None else min(self.shortened, self.target.seconds)
+
+    @property
+    def watch_seconds(self) -> float:
+        """Until the first of its deadlines."""
+        return self.target.watch_seconds if self.shortened is None else min(self.shortened, self.target.watch_seconds)
+
+
+def prepare(client: Client, head: RequestHead, raw: bytes) -> Prepared:
+    """Raises NoRoute, BadRequest, BodyTooLarge."""
+    gateway, policy = client.gateway, client.policy
+    limit = gateway.limits.max_body_bytes
+    if limit and head.length > limit:
+        raise BodyTooLarge(f"the body has {head.length} bytes, {limit} are allowed")
+    first = head.first
+    path = first.target
+    special = head.special
+    name = _only(head, COMPONENT) if policy.by_name and special else None
+    if name is not None:
+        pool = gateway.find(name.decode("latin-1"))
+        if pool is None:
+            raise NoRoute(f"there is no component {name.decode('latin-1')!r}")
+    else:
+        match = gateway.routes.lookup(head.host, first.path)
+        if match is None:
+            raise NoRoute("no enabled http source matches this host and path")
+        pool = match.target
+        if match.strip:
+            path = path[len(match.strip) :]
+            if not path.startswith(b"/"):
+                path = b"/" + path
+    if pool.closed:
+        raise NoRoute("the component has been removed")
+    target = gateway.target(pool)
+    host_line = b"Host: %b\r\n" % client.local if head.flags & F_NO_HOST else b""
+    forward = b"%b %b HTTP/1.1\r\n%b%b%b%b" % (
+        first.method,
+        path,
+        host_line,
+        head.lines,
+        client.forwarded(head),
+        target.line,
+    )
+    prepared = Prepared(raw, head, target, gateway.epoch, forward)
+    if policy.by_name and special and (text := _only(head, DEADLINE)) is not None:
+        if not _SECONDS.fullmatch(text):
+            raise BadRequest("Maelstrom-Deadline is not a number of seconds")
+        prepared.shortened = max(0.0, float(text))
+    return prepared
+
+
+def _only(head: RequestHead, kind: int) -> bytes | None:
+    values = head.special.get(kind) if head.special else None
+    if values is None:
+        return None
+    if len(values) > 1:
+        raise BadRequest("a Maelstrom header stands there twice")
+    return values[0]
+
+
+def request_id_of(head: RequestHead) -> bytes:
+    """The id that the client gave, empty if none."""
+    found = _REQUEST_ID.search(head.lines)
+    return found[1] if found else b""
