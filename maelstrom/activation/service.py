@@ -39,6 +39,7 @@ class Activation:
         self._runtime = runtime
         self._spawn = spawn
         self._node = node
+        self._by_name: dict[str, ComponentKey] = {}
         self._images = Images(runtime, spawn)
         self._starter = Starter(runtime, self._images, Governor(), time.monotonic)
         self._stopper = Stopper(runtime)
@@ -67,6 +68,11 @@ class Activation:
         deployment = self.converger.deployments.get(key)
         return None if deployment is None or deployment.removed else deployment.pool
 
+    def find(self, full_name: str) -> Pool | None:
+        """The same by the full name, `<project>_<component>`; several could be spelled so, but only one is stored."""
+        key = self._by_name.get(full_name)
+        return None if key is None else self.pool(key)
+
     def statuses(self) -> list[InstanceStatus]:
         """Every instance of this node, and the last that failed where none runs now."""
         rows: list[InstanceStatus] = []
@@ -81,6 +87,7 @@ class Activation:
     def follow(self, components: Mapping[ComponentKey, Component]) -> None:
         """Takes over what is wanted now: a new view of the registry."""
         deployments = self.converger.deployments
+        self._by_name = {key.full_name: key for key in components}
         for key, component in components.items():
             mark = fingerprint(component)
             deployment = deployments.get(key)

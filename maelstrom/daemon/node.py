@@ -1,0 +1,208 @@
+"""One node from start to stop: the services in their order, each with the reason for its place.
+
+Start: what remembers (registry), who may (leases), what runs (engine, activation), then the doors; ready.json last.
+Stop is the reverse within one budget: doors first, so that what came in is worked; then what they stood on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable
+
+import maelstrom
+from maelstrom.api.reports import make_report
+from maelstrom.api.server import AdminServer, AdminSettings
+from maelstrom.daemon.parts import Parts, build
+from maelstrom.daemon.routing import route_table
+from maelstrom.daemon.state import StateDirectory
+from maelstrom.daemon.status import Status
+from maelstrom.daemon.supervisor import Supervisor
+from maelstrom.gateway import Listener, Policy
+from maelstrom.model.errors import MaelstromError
+from maelstrom.model.settings import Listen, Settings
+from maelstrom.model.stored import Snapshot
+from maelstrom.plan.backoff import Backoff
+from maelstrom.registry.registry import Registry
+from maelstrom.runtime.reach import Reach
+
+log = logging.getLogger("maelstrom.daemon")
+
+INTERNAL_PORT = 8375
+ENGINE_BACKOFF = Backoff(first=0.5, cap=5.0)
+LAST_SECONDS = 2.0  # for the database's last words, when the budget has run out
+
+
+class Node:
+    """Made from its settings; `start`, then `stop`, whatever became of the start."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._supervisor = Supervisor()
+        self._state: StateDirectory | None = None
+        self._registry: Registry | None = None
+        self._parts: Parts | None = None
+        self._status: Status | None = None
+        self._admin: AdminServer | None = None
+
+    async def start(self) -> None:
+        """Raises what keeps the node from starting; an engine that is away does not, it is waited for."""
+        settings = self.settings
+        # before all: nobody else works in this directory, and a former process of it is gone
+        self._state = StateDirectory.open(settings.state_dir)
+        token = self._state.admin_token(settings.admin_token)
+        self._registry = await Registry.open(settings.database_url, listen_url=settings.database_listen_url)
+        parts = self._parts = build(settings, self._supervisor, self._registry, self._state.identity())
+        status = self._status = Status(parts)
+        # a session before anything is done in this node's name
+        await parts.keeper.start()
+        self._supervisor.keep("leases", parts.keeper.run)
+        # a first copy before anything acts by it
+        await parts.view.refresh()
+        self._follow(parts.view.snapshot)
+        parts.view.subscribe(self._follow)
+        self._supervisor.keep("view", parts.view.run)
+        # people may ask from now on, also why the node is not ready
+        self._admin = AdminServer(
+            settings=AdminSettings.of(settings), token=token, registry=self._registry, node=status
+        )
+        await self._admin.start()
+        status.addresses["admin"] = self._admin.url
+        # the public address is taken early, so that one that is not free ends the start at once
+        public = await parts.gateway.listen(settings.public_listen, Policy.public(settings))
+        status.addresses["public"] = url_of(public)
+        reach = await self._engine(parts)
+        # containers are told where to call before the first is made
+        await self._listen_inside(parts, reach)
+        # what a former process left running is adopted before anything new is started
+        self._supervisor.keep("engine events", parts.activation.watch.run)
+        await parts.activation.watch.listed.wait()
+        self._supervisor.keep("converge", parts.activation.converger.run)
+        self._supervisor.keep("health", parts.activation.health.run)
+        # work is pulled only when there is somebody to do it
+        await parts.transport.start()
+        parts.owner.start()
+        self._supervisor.keep("report", self._report)
+        status.serving = True
+        self._state.write_ready(
+            {"pid": os.getpid(), "node": settings.node_name, "version": maelstrom.__version__, **status.addresses}
+        )
+        log.info("ready", extra=status.addresses)
+
+    def _follow(self, snapshot: Snapshot) -> None:
+        """Each change of the registry: first the pools, then the routes that lead to them."""
+        parts = self._parts
+        assert parts is not None, "built"
+        parts.activation.follow(snapshot.components)
+        parts.gateway.set_routes(route_table(snapshot, parts.activation))
+
+    async def _engine(self, parts: Parts) -> Reach:
+        """Waits for the engine; says once why, and goes on trying."""
+        failures = 0
+        while True:
+            try:
+                return await parts.runtime.reach()
+            except MaelstromError as error:
+                failures += 1
+                parts.activation.watch.lost = error.message
+                if failures == 1:
+                    log.error("waiting for the container engine: %s; %s", error.message, error.hint)
+                await asyncio.sleep(ENGINE_BACKOFF.delay(failures, 0.0))
+
+    async def _listen_inside(self, parts: Parts, reach: Reach) -> None:
+        listen = self.settings.internal_listen
+        if listen is not None:
+            internal = await parts.gateway.listen(listen, Policy.internal())
+            callback = reach.callback if listen.host in ("0.0.0.0", "::", "") else listen.host
+        else:
+            internal = await self._default_internal(parts, reach.listen)
+            callback = reach.callback
+        port = internal.address[1]
+        parts.runtime.private_url = f"http://{Listen(host=callback, port=port)}"
+        assert self._status is not None, "made with the parts"
+        self._status.addresses["internal"] = parts.runtime.private_url
+
+    async def _default_internal(self, parts: Parts, host: str) -> Listener:
+        """The usual port; another one where a second daemon of this host has it: containers are told either way."""
+        try:
+            return await parts.gateway.listen(Listen(host=host, port=INTERNAL_PORT), Policy.internal())
+        except MaelstromError as error:
+            log.warning("%s; taking a free port instead", error.message)
+            return await parts.gateway.listen(Listen(host=host, port=0), Policy.internal())
+
+    async def _report(self) -> None:
+        """Tells the other nodes what runs here, with each beat in which something has changed."""
+        parts, status = self._parts, self._status
+        assert parts is not None, "built"
+        assert status is not None, "made with the parts"
+        written: object = None
+        while True:
+            report = make_report(revision=status.revision, instances=status.instances(), sources=status.sources())
+            report["node"] = status.told()
+            if report != written:
+                try:
+                    await parts.registry.write_report(status.name, "", maelstrom.__version__, report)
+                    written = report
+                except MaelstromError as error:
+                    log.debug("the report was not written: %s", error.message)
+            await asyncio.sleep(self.settings.beat_seconds)
+
+    # stop
+
+    async def stop(self) -> None:
+        """All of it within the shutdown grace; each step goes on where the one before has failed."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.settings.shutdown_grace_seconds
+
+        def left() -> float:
+            return max(0.0, deadline - loop.time())
+
+        if self._status is not None:
+            self._status.stopping = True
+        parts = self._parts
+        if parts is not None:
+            # tell the others first: they take over while this node drains
+            parts.keeper.leave()
+            await asyncio.gather(
+                _step("gateway", parts.gateway.drain(left())), _step("sources", parts.owner.stop(left()))
+            )
+            parts.activation.drain()
+            stop_containers = self.settings.stop_containers
+            await _step("activation", _within(left(), parts.activation.stop(stop_containers=stop_containers)))
+            await _step("transport", parts.transport.stop())
+            await _step("leases", _within(max(LAST_SECONDS, left()), parts.keeper.stop()))
+            await _step("report", _within(LAST_SECONDS, parts.registry.remove_report(self.settings.node_name)))
+        if self._admin is not None:
+            await _step("admin API", self._admin.stop(min(LAST_SECONDS, left())))
+        await self._supervisor.end()
+        if parts is not None:
+            parts.aws.close()
+            await _step("engine", parts.runtime.close())
+        if self._registry is not None:
+            await _step("database", _within(LAST_SECONDS, self._registry.close()))
+        if self._state is not None:
+            self._state.close()
+
+
+async def _step(what: str, work: Awaitable[object]) -> None:
+    try:
+        await work
+    except TimeoutError:
+        log.warning("stopping: %s was cut, the grace has run out", what)
+    except MaelstromError as error:
+        log.warning("stopping: %s: %s", what, error.message)
+    except Exception:
+        log.exception("stopping: %s failed", what)
+
+
+async def _within(seconds: float, work: Awaitable[object]) -> None:
+    async with asyncio.timeout(seconds):
+        await work
+
+
+def url_of(listener: Listener) -> str:
+    """How a listener is reached from this host."""
+    host, port = listener.address
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://{Listen(host=host, port=port)}"

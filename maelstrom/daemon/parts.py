@@ -1,0 +1,105 @@
+"""All services of a node, made but not started, and what each is given of the settings. No I/O."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from dataclasses import dataclass
+
+from maelstrom.activation.service import Activation
+from maelstrom.activation.transport import Transport
+from maelstrom.daemon.supervisor import Supervisor
+from maelstrom.gateway import AccessLog, Gateway, Limits
+from maelstrom.leases.clock import SteadyClock
+from maelstrom.leases.keeper import LeaseKeeper
+from maelstrom.leases.lease import Lease
+from maelstrom.model.component import Component, ComponentKey
+from maelstrom.model.settings import Settings
+from maelstrom.model.source import EventSource
+from maelstrom.registry.registry import Registry
+from maelstrom.registry.view import View
+from maelstrom.runtime.docker import DockerRuntime
+from maelstrom.sources.aws import AwsStepFunctions
+from maelstrom.sources.delivery import Means
+from maelstrom.sources.owner import SourceOwner
+from maelstrom.sources.step_functions import StepFunctionsKind
+
+MIB = 1 << 20
+
+
+class Desk:
+    """Leases for the owner of sources, who knows sources, from the keeper, who knows leases."""
+
+    def __init__(self, keeper: LeaseKeeper) -> None:
+        self._keeper = keeper
+
+    def lease(self, source: EventSource) -> Lease:
+        return self._keeper.hold(source)
+
+    def drop(self, source: EventSource) -> None:
+        self._keeper.drop(self._keeper.hold(source))
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """One node's services, in the order in which they need one another."""
+
+    settings: Settings
+    supervisor: Supervisor
+    registry: Registry
+    view: View
+    keeper: LeaseKeeper
+    runtime: DockerRuntime
+    activation: Activation
+    transport: Transport
+    gateway: Gateway
+    aws: AwsStepFunctions
+    owner: SourceOwner
+
+
+def build(settings: Settings, supervisor: Supervisor, registry: Registry, state_id: str) -> Parts:
+    spawn = supervisor.spawn
+    clock = SteadyClock()
+    view = View(registry)
+    listen_url = None if settings.sqlite else settings.database_listen_url or settings.database_url
+    keeper = LeaseKeeper(
+        registry.engine,
+        node=settings.node_name,
+        state_dir_id=state_id,
+        beat_seconds=settings.beat_seconds,
+        ttl_seconds=settings.session_ttl_seconds,
+        clock=clock,
+        listen_url=listen_url,
+    )
+    runtime = DockerRuntime(cluster=settings.cluster_name, node=settings.node_name, environ=os.environ)
+    activation = Activation(runtime, spawn, node=settings.node_name, memory_mib=memory_mib(settings.total_memory))
+    transport = Transport(activation.pool)
+    gateway = Gateway(
+        find=activation.find,
+        spawn=spawn,
+        limits=Limits.of(settings),
+        access=AccessLog.of(settings.access_log),
+        monotonic=time.monotonic,
+    )
+
+    def component(key: ComponentKey) -> Component | None:
+        return view.snapshot.components.get(key)
+
+    aws = AwsStepFunctions()
+    kind = StepFunctionsKind(aws, node=settings.node_name, clock=clock, random=random.random)
+    owner = SourceOwner(
+        {"awsstepfunc": kind},
+        view=view,
+        leases=Desk(keeper),
+        means=Means(transport, component, clock, spawn),
+        random=random.random,
+    )
+    return Parts(settings, supervisor, registry, view, keeper, runtime, activation, transport, gateway, aws, owner)
+
+
+def memory_mib(setting: int) -> int:
+    """MiB that containers may reserve: the setting, else the machine's memory."""
+    if setting >= 0:
+        return setting
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // MIB
