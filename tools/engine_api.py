@@ -40,13 +40,6 @@ def version() -> dict[str, Any]:
     return found
 
 
-def bridge_gateway() -> str:
-    """The host's address on the default network of containers, as the engine has it; empty if it has none."""
-    text = _call("GET", f"{_API}/networks/bridge", missing_is_fine=True)
-    pools = (json.loads(text)["IPAM"].get("Config") or []) if text else []
-    return next((str(pool["Gateway"]) for pool in pools if "." in pool.get("Gateway", "")), "")
-
-
 def containers(label: str) -> list[dict[str, Any]]:
     """The containers with the label (`name=value`), running or not."""
     filters = json.dumps({"label": [label]})

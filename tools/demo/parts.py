@@ -6,7 +6,6 @@ them, their containers and their state. It must not know what the demo shows.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import shutil
@@ -61,7 +60,7 @@ def aws() -> str:
         stop(made.get("standin"), grace=2)
         ready = FOLDER / "aws.url"
         ready.unlink(missing_ok=True)
-        port = str(_port("127.0.0.1", AWS_PORT))
+        port = str(_port(AWS_PORT))
         log = FOLDER / "aws.log"
         command = setup.inside("tools.aws_standin", "--port", port, "--ready-file", str(ready))
         process = start_background(command, log=log, env=environment(""))
@@ -137,11 +136,10 @@ def _start_daemon(aws_url: str) -> dict[str, Any]:
     env = environment(aws_url) | {
         "MAEL_CLUSTER_NAME": CLUSTER,
         "MAEL_NODE_NAME": "demo",
-        "MAEL_PUBLIC_LISTEN": f"127.0.0.1:{_port('127.0.0.1', PUBLIC_PORT)}",
-        "MAEL_ADMIN_LISTEN": f"127.0.0.1:{_port('127.0.0.1', ADMIN_PORT)}",
+        "MAEL_PUBLIC_LISTEN": f"127.0.0.1:{_port(PUBLIC_PORT)}",
+        "MAEL_ADMIN_LISTEN": f"127.0.0.1:{_port(ADMIN_PORT)}",
         "MAEL_SHUTDOWN_GRACE_SECONDS": str(GRACE_SECONDS),
         "MAEL_STOP_CONTAINERS": "true",
-        **_internal_listen(),
     }
     process = start_background([setup.VENV / "bin" / "maelstromd"], log=log, env=env)
     _remember(daemon=process)
@@ -152,25 +150,14 @@ def _start_daemon(aws_url: str) -> dict[str, Any]:
     return ready
 
 
-def _internal_listen() -> Mapping[str, str]:
-    """A free port of the engine's bridge, if that is an address of this host; else the daemon finds its own way."""
-    gateway = engine_api.bridge_gateway()
-    try:
-        return {"MAEL_INTERNAL_LISTEN": f"{gateway}:{_port(gateway, 8375)}"} if gateway else {}
-    except OSError:
-        return {}
-
-
-def _port(host: str, wanted: int) -> int:
-    """The wanted port if it is free, else 0: any free one. Raises OSError if the address is none of this host's."""
+def _port(wanted: int) -> int:
+    """The wanted port if it is free, else 0: any free one."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host, wanted))
-        except OSError as error:
-            if error.errno in (errno.EADDRINUSE, errno.EACCES):
-                return 0
-            raise
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            return 0
     return wanted
 
 
