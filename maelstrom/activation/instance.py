@@ -34,7 +34,6 @@ class Instance:
         "idle",
         "image_id",
         "in_flight",
-        "last_request_at",
         "last_used",
         "limit",
         "links",
@@ -63,7 +62,6 @@ class Instance:
         self.last_used = float("-inf")  # monotonic; when it became ready, or its last request ended
         self.ready_at = 0.0  # monotonic
         self.started_at: float | None = None  # seconds since 1970, for people
-        self.last_request_at: float | None = None
         self.health_failures = 0
         self.receipt = Receipt()
         self.black_box: BlackBox | None = None
@@ -74,7 +72,8 @@ class Instance:
     def accepts(self) -> bool:
         return self.state == "ready" and not self.suspect and self.in_flight < self.limit
 
-    def status(self, node: str) -> InstanceStatus:
+    def status(self, node: str, epoch: float) -> InstanceStatus:
+        """`epoch`: seconds since 1970 at which the monotonic clock was 0, to tell people times."""
         return InstanceStatus(
             component=self.component,
             version=self.version,
@@ -83,7 +82,7 @@ class Instance:
             container=self.container,
             inflight=self.in_flight,
             started_at=self.started_at,
-            last_request_at=self.last_request_at,
+            last_request_at=epoch + self.last_used if self.last_used > self.ready_at else None,
             receipt=dict(self.receipt.phases),
             black_box=self.black_box,
         )

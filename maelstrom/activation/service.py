@@ -76,10 +76,11 @@ class Activation:
     def statuses(self) -> list[InstanceStatus]:
         """Every instance of this node, and the last that failed where none runs now."""
         rows: list[InstanceStatus] = []
+        epoch = time.time() - time.monotonic()
         for deployment in self.converger.deployments.values():
-            rows += [i.status(self._node) for i in deployment.pool.instances]
+            rows += [i.status(self._node, epoch) for i in deployment.pool.instances]
             if deployment.failed is not None:
-                rows.append(deployment.failed.status(self._node))
+                rows.append(deployment.failed.status(self._node, epoch))
         return rows
 
     # what the daemon calls

@@ -139,7 +139,6 @@ async def claimed(pool: Pool) -> AsyncIterator[Instance]:
     try:
         yield instance
     finally:
-        instance.last_request_at = time.time()
         pool.release(instance, time.monotonic())
 
 

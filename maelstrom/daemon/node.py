@@ -162,6 +162,7 @@ class Node:
             self._status.stopping = True
         parts = self._parts
         if parts is not None:
+            self._supervisor.ending = True
             # tell the others first: they take over while this node drains
             parts.keeper.leave()
             await asyncio.gather(

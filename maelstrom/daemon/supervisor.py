@@ -37,6 +37,7 @@ class Supervisor:
 
     def __init__(self) -> None:
         self.loops: dict[str, LoopState] = {}
+        self.ending = False  # loops may end by themselves from now on
         self._loop_tasks: list[asyncio.Task[None]] = []
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -54,6 +55,8 @@ class Supervisor:
             begun = clock()
             try:
                 await run()
+                if self.ending:
+                    return
                 log.error("%s: ended by itself, which it must not", state.name)
                 state.last_error = "ended by itself"
             except Exception as error:
