@@ -1,0 +1,135 @@
+"""One item from its arrival to its report: kept alive, admitted, worked, settled, and how that may end early.
+
+    arrives ─ slot ─ admit ─ request ─ settle          beside it: keep
+                 └─────┴────────┴── given up by the service, or the node's grace has ended: the request is cancelled
+
+It must not know when polls are opened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Generic, TypeVar
+
+from maelstrom.activation.work import Worker
+from maelstrom.model.clock import Clock
+from maelstrom.model.component import Component, ComponentKey
+from maelstrom.model.errors import LeaseLost
+from maelstrom.model.source import EventSource
+from maelstrom.sources.kind import Answered, Kind, Outcome, Pause, Refused, Settled
+from maelstrom.sources.ports import Spawn
+from maelstrom.sources.record import SourceRecord
+from maelstrom.sources.seats import Seat
+
+log = logging.getLogger("maelstrom.sources")
+
+Item = TypeVar("Item")
+
+DEFAULT_SECONDS = 300.0  # deadline where the component is not known any more; its request fails anyhow
+STOPPED = Refused("Maelstrom.Stopped", "the node that worked on it was stopped before the component had answered")
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What deliveries of all sources share."""
+
+    worker: Worker
+    component: Callable[[ComponentKey], Component | None]
+    clock: Clock
+    spawn: Spawn
+
+
+class End(Enum):
+    """Why the work was cancelled."""
+
+    GONE = "gone"
+    STOPPED = "stopped"
+
+
+class Delivery(Generic[Item]):
+    """`run` does it all and raises nothing but cancellation, which leaves the item to the service."""
+
+    def __init__(self, kind: Kind[Item], source: EventSource, item: Item, record: SourceRecord, means: Means) -> None:
+        self._kind = kind
+        self._source = source
+        self._item = item
+        self._record = record
+        self._means = means
+        self._seat: Seat | None = None
+        self._work: asyncio.Task[Outcome] | None = None
+        self._end: End | None = None
+
+    async def run(self, seat: Callable[[], Awaitable[Seat]], release: Callable[[Seat], None], pause: Pause) -> None:
+        """`seat` waits for the one that the item is worked under; at the end it is released."""
+        name = self._source.key.full_name
+        keeper = self._means.spawn(self._kind.keep(self._source, self._item, self._record), f"keep {name}")
+        keeper.add_done_callback(self._kept)
+        self._work = work = self._means.spawn(self._do(seat), f"work {name}")
+        if self._end is not None:
+            work.cancel()
+        try:
+            await asyncio.wait({work})
+            outcome = self._outcome(work)
+            settled = Settled.GONE
+            if outcome is not None:
+                settled = await self._kind.settle(self._source, self._item, outcome, self._record, pause)
+            self._count(settled)
+        finally:
+            keeper.cancel()
+            work.cancel()
+            if self._seat is not None:
+                release(self._seat)
+
+    def stop(self) -> None:
+        """No time is left: what is being worked is reported as stopped, what has been answered as answered."""
+        self._finish(End.STOPPED)
+
+    async def _do(self, seat: Callable[[], Awaitable[Seat]]) -> Outcome:
+        component = self._means.component(self._source.component)
+        seconds = DEFAULT_SECONDS if component is None else float(component.definition.maxdurationseconds)
+        try:
+            self._seat = await seat()
+            epoch = await self._seat.admit(seconds)
+        except LeaseLost as error:
+            return Refused("Maelstrom.LeaseLost", error.message)
+        counts, clock = self._record.counts, self._means.clock
+        begun = clock.monotonic()
+        counts.in_flight += 1
+        try:
+            request = self._kind.request(self._source, self._item, epoch)
+            return Answered(await self._means.worker.work(self._source.component, request, seconds=seconds))
+        finally:
+            counts.in_flight -= 1
+            counts.seconds += clock.monotonic() - begun
+
+    def _kept(self, keeper: asyncio.Task[None]) -> None:
+        """A keeper that ends by itself says that the item is gone. One that died leaves the work alone."""
+        if not keeper.cancelled() and keeper.exception() is None:
+            self._finish(End.GONE)
+
+    def _finish(self, end: End) -> None:
+        if self._end is None:
+            self._end = end
+            if self._work is not None:
+                self._work.cancel()
+
+    def _outcome(self, work: asyncio.Task[Outcome]) -> Outcome | None:
+        """What to report; None if nobody waits for it."""
+        if work.cancelled():
+            return None if self._end is End.GONE else STOPPED
+        if (error := work.exception()) is not None:
+            log.error("a delivery died", exc_info=error, extra={"source": self._source.key.full_name})
+            return Refused("Maelstrom.Internal", "an internal error of the node; its log has more")
+        return work.result()
+
+    def _count(self, settled: Settled) -> None:
+        counts = self._record.counts
+        if settled is Settled.SUCCEEDED:
+            counts.succeeded += 1
+        else:
+            counts.failed += 1
+            counts.gone += settled is Settled.GONE

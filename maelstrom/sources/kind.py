@@ -1,0 +1,83 @@
+"""What one kind of pulled source does differently from the others: the steps between which `poller` goes.
+
+    fetch    a poll that may bring items                   GetActivityTask              ReceiveMessage
+    request  what the component gets for an item
+    keep     keeps an item from being given to others      SendTaskHeartbeat            ChangeMessageVisibility
+    settle   tells the service the outcome, exactly once   SendTaskSuccess, -Failure    DeleteMessage
+
+It must not know of leases, slots and components: the poller brings those together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol, TypeVar
+
+from maelstrom.activation.work import WorkAnswer, WorkRequest
+from maelstrom.model.source import EventSource
+from maelstrom.sources.record import SourceRecord
+
+Item = TypeVar("Item")
+
+Pause = Callable[[float], Awaitable[None]]
+"""Waits so many seconds, or less if there is no time left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The component, or the gateway in its place, has answered."""
+
+    answer: WorkAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The work was not done, or not to its end. `error` is a name that a Retry can match."""
+
+    error: str
+    reason: str
+
+
+Outcome = Answered | Refused
+
+
+class Settled(Enum):
+    """What became of an item."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    GONE = "gone"  # the service had given it up
+
+
+class Kind(Protocol[Item]):
+    """Has no state of its own per source: everything is in what it is handed."""
+
+    def batch(self, source: EventSource) -> int:
+        """Items that one fetch may bring at most."""
+        ...
+
+    def width(self, source: EventSource) -> int:
+        """Slots of one poller, by which fetches are numbered."""
+        ...
+
+    def place(self, source: EventSource) -> Hashable:
+        """Where items come from: what an open fetch brings after an edit of it still belongs to the old definition."""
+        ...
+
+    async def fetch(self, source: EventSource, wanted: int, poller: int) -> Sequence[Item]:
+        """Up to `wanted` items, as soon as there are any; none after a while. Raises MaelstromError."""
+        ...
+
+    def request(self, source: EventSource, item: Item, epoch: int) -> WorkRequest: ...
+
+    async def keep(self, source: EventSource, item: Item, record: SourceRecord) -> None:
+        """Until cancelled; returns only when the service has given the item up."""
+        ...
+
+    async def settle(
+        self, source: EventSource, item: Item, outcome: Outcome, record: SourceRecord, pause: Pause
+    ) -> Settled:
+        """Until the service has taken the outcome; only cancellation ends it before."""
+        ...

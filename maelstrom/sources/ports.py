@@ -1,0 +1,113 @@
+"""What sources need of the rest of the node, as small protocols, so that each part is tested against a fake.
+
+The real ones: `leases.keeper` and `leases.lease`, `registry.view`, `activation.transport`, `sources.aws`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from maelstrom.model.source import EventSource
+from maelstrom.model.stored import Snapshot
+
+Spawn = Callable[[Coroutine[Any, Any, Any], str], "asyncio.Task[Any]"]
+Random = Callable[[], float]  # in [0, 1)
+
+
+class Slot(Protocol):
+    """One unit of a lease: from the poll to the end of the request that it brought."""
+
+    async def admit(self, seconds: float) -> int:
+        """Waits until a request of at most `seconds` may be dispatched; the lease's epoch. Raises LeaseLost."""
+        ...
+
+    def give_back(self) -> None:
+        """The slot is free again; a second call does nothing."""
+        ...
+
+
+class SlotLease(Protocol):
+    """The right of this node to have so many requests of one source open."""
+
+    def take(self) -> Slot | None:
+        """A slot for a poll that may bring one item; None while none is free, or none may be used."""
+        ...
+
+    async def changed(self) -> None:
+        """Until `take` may have another answer."""
+        ...
+
+
+class LeaseDesk(Protocol):
+    """Where leases come from."""
+
+    def hold(self, source: EventSource) -> SlotLease:
+        """This node's lease of the source: one per source, again with what changed of it. Slots come by themselves."""
+        ...
+
+    def drop(self, lease: Any) -> None:
+        """No more polls under this lease. What is open, or was brought, may go on."""
+        ...
+
+
+class View(Protocol):
+    """This node's copy of the registry."""
+
+    @property
+    def snapshot(self) -> Snapshot: ...
+
+    def subscribe(self, callback: Callable[[Snapshot], None]) -> Callable[[], None]:
+        """`callback` gets each new snapshot; the result ends that."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityTask:
+    """One task of a Step Functions activity, handed to this node and to nobody else."""
+
+    token: str
+    input: str  # JSON text
+    arn: str  # of the activity
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFailure:
+    """`error` selects a Retry or Catch; at most 256 and 32,768 characters."""
+
+    error: str
+    cause: str
+
+
+class StepFunctions(Protocol):
+    """The calls of AWS Step Functions that a source makes. Raises the AWS errors of `model.errors`, and no others."""
+
+    async def activity(self, name: str) -> str:
+        """The activity's ARN: remembered, else looked up, else it is created."""
+        ...
+
+    def forget(self, name: str) -> None:
+        """Look the activity up anew next time."""
+        ...
+
+    async def poll(self, arn: str, worker: str, *, unclaimed: TaskFailure) -> ActivityTask | None:
+        """A long poll of up to a minute; None if it brought nothing. Raises ActivityMissing.
+
+        Cancelled, it leaves the poll open, because a poll that is cut may lose a task: what it brings then is reported
+        as failed with `unclaimed`.
+        """
+        ...
+
+    async def succeed(self, token: str, output: str) -> None:
+        """Raises TaskGone, InvalidTaskToken, OutputRefused."""
+        ...
+
+    async def fail(self, token: str, failure: TaskFailure) -> None:
+        """Raises TaskGone, InvalidTaskToken."""
+        ...
+
+    async def heartbeat(self, token: str) -> None:
+        """Raises TaskGone, InvalidTaskToken."""
+        ...
