@@ -13,10 +13,8 @@ from maelstrom.daemon.supervisor import Supervisor
 from maelstrom.gateway import AccessLog, Gateway, Limits
 from maelstrom.leases.clock import SteadyClock
 from maelstrom.leases.keeper import LeaseKeeper
-from maelstrom.leases.lease import Lease
 from maelstrom.model.component import Component, ComponentKey
 from maelstrom.model.settings import Settings
-from maelstrom.model.source import EventSource
 from maelstrom.registry.registry import Registry
 from maelstrom.registry.view import View
 from maelstrom.runtime.docker import DockerRuntime
@@ -26,19 +24,6 @@ from maelstrom.sources.owner import SourceOwner
 from maelstrom.sources.step_functions import StepFunctionsKind
 
 MIB = 1 << 20
-
-
-class Desk:
-    """Leases for the owner of sources, who knows sources, from the keeper, who knows leases."""
-
-    def __init__(self, keeper: LeaseKeeper) -> None:
-        self._keeper = keeper
-
-    def lease(self, source: EventSource) -> Lease:
-        return self._keeper.hold(source)
-
-    def drop(self, source: EventSource) -> None:
-        self._keeper.drop(self._keeper.hold(source))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +76,7 @@ def build(settings: Settings, supervisor: Supervisor, registry: Registry, state_
     owner = SourceOwner(
         {"awsstepfunc": kind},
         view=view,
-        leases=Desk(keeper),
+        leases=keeper,
         means=Means(transport, component, clock, spawn),
         random=random.random,
     )
