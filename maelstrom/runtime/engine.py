@@ -111,7 +111,7 @@ def translate(error: Exception) -> MaelstromError:
     """Our error for one of the SDK or of the layers below it."""
     if isinstance(error, docker.errors.APIError):
         return _refused(error)
-    text = _root(error)
+    text = _reason(error)
     if isinstance(error, requests.Timeout):
         return EngineUnavailable("the Docker engine does not answer in time", reason=text)
     hint = None
@@ -149,13 +149,14 @@ def _hint(said: str) -> str | None:
     return next((hint for words, hint in hints.items() if words in lower), None)
 
 
-def _root(error: BaseException) -> str:
-    """The innermost cause says most: the layers above repeat it in their own words."""
-    seen = {id(error)}
-    while True:
-        inner = error.__cause__ or error.__context__
-        if inner is None or id(inner) in seen:
-            break
-        seen.add(id(inner))
-        error = inner
-    return " ".join(str(error).split())[:500] or type(error).__name__
+def _reason(error: BaseException) -> str:
+    """The system's own words where it has any: the layers above only repeat them in theirs."""
+    chain = [error]
+    while (inner := chain[-1].__cause__ or chain[-1].__context__) is not None and inner not in chain:
+        chain.append(inner)
+    for link in reversed(chain):
+        if isinstance(link, OSError) and link.errno:
+            return f"{link.strerror}{f': {link.filename}' if link.filename else ''}"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError | urllib3.exceptions.ProtocolError):
+        return "the connection broke off"
+    return " ".join(str(chain[-1]).split())[:500] or type(error).__name__
