@@ -10,10 +10,15 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from maelstrom.api import openapi, wire
+from maelstrom.cli import exits
 from maelstrom.daemon import ancestor
 from maelstrom.daemon.environment import NO_FLAG
 from maelstrom.daemon.setting_values import masked, variable
+from maelstrom.gateway import answers as gateway_answers
 from maelstrom.model import errors
+from maelstrom.model.manifest.reference import reference_text
+from maelstrom.model.manifest.schema import schema_text
 from maelstrom.model.settings import Settings
 from tools.machine import ROOT
 
@@ -75,21 +80,28 @@ def settings() -> str:
 
 def error_codes() -> str:
     """docs/errors.md"""
-    rows = [("Code", "Meaning", "What to try")]
+    rows = [("Code", "Gateway", "Admin API", "maelctl", "Meaning", "What to try")]
     classes = sorted(_subclasses(errors.MaelstromError), key=lambda c: c.code)
-    rows += [(f"`{cls.code}`", _meaning(cls), cls.default_hint) for cls in classes]
+    rows += [(f"`{cls.code}`", *_statuses(cls.code), _meaning(cls), cls.default_hint) for cls in classes]
     return f"""# Error codes
 
 {MADE}
 
 Every error has a code for programs, a message for people, and a hint. The gateway sends the code in the header
-`Maelstrom-Error`; the admin API and `maelctl --json` in the field `code`.
+`Maelstrom-Error`; the admin API and `maelctl --json` in the field `code`. The columns tell the status of an answer and
+the exit code.
 
 {_table(rows)}
 """
 
 
-REFERENCES: dict[str, Callable[[], str]] = {"docs/settings.md": settings, "docs/errors.md": error_codes}
+REFERENCES: dict[str, Callable[[], str]] = {
+    "docs/settings.md": settings,
+    "docs/errors.md": error_codes,
+    "docs/project-file.md": reference_text,
+    "docs/project.schema.json": schema_text,
+    "docs/openapi.json": openapi.text,
+}
 
 
 def drifted() -> list[str]:
@@ -103,14 +115,21 @@ def main() -> int:
         for name in drifted():
             print(f"{name} is not what the code says; run `make docs`")
         return 1 if drifted() else 0
-    for name, make in REFERENCES.items():
-        (ROOT / name).write_text(make())
+    texts = {name: make() for name, make in REFERENCES.items()}
+    for name, text in texts.items():
+        (ROOT / name).write_text(text)
         print(name)
     return 0
 
 
 def _default(name: str, value: Any) -> str:
     return f"`{masked(name, value)}`" if masked(name, value) else "none"
+
+
+def _statuses(code: str) -> tuple[str, str, str]:
+    """The status of the gateway's answer, of the admin API's, and the exit code of maelctl."""
+    gateway = gateway_answers.STATUSES.get(code)
+    return str(gateway or "–"), str(wire.STATUS.get(code, 500)), str(exits.EXITS.get(code, exits.FAILED))
 
 
 def _meaning(cls: type[errors.MaelstromError]) -> str:
