@@ -7,6 +7,7 @@ the whole transaction here, which also holds against a server that is frozen or 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import select
 import socket
@@ -177,6 +178,7 @@ def _leave_read_only(context: ExceptionContext) -> None:
 
 
 def _sqlite(path: str, lock_seconds: float) -> AsyncEngine:
+    logging.getLogger("aiosqlite").setLevel(logging.WARNING)  # on debug it logs each statement's values
     engine = create_async_engine(
         URL.create("sqlite+aiosqlite", database=path),
         connect_args=sqlite_arguments(lock_seconds),

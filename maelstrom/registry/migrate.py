@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 import threading
+import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,7 @@ from maelstrom.model.errors import InvalidSettings, Problem, SchemaMismatch
 from maelstrom.registry.address import PostgresAddress, parse_address
 from maelstrom.registry.engine import configure_sqlite, sqlite_arguments, transaction
 from maelstrom.registry.faults import mapped_errors
+from maelstrom.registry.tables import metadata
 
 log = logging.getLogger("maelstrom.registry")
 
@@ -93,6 +97,8 @@ def _upgrade(connection: Connection) -> bool:
     wanted = script.get_current_head()
     if found == wanted:
         return False
+    if found is None:
+        _refuse_foreign_tables(connection)
     config.attributes.update(connection=connection, version_table=VERSION_TABLE)
     command.upgrade(config, "head")
     if connection.dialect.name == "sqlite" and connection.execute(text("PRAGMA foreign_key_check")).first() is not None:
@@ -120,6 +126,15 @@ def _refuse_newer(script: ScriptDirectory, found: str | None) -> None:
         ) from error
 
 
+def _refuse_foreign_tables(connection: Connection) -> None:
+    taken = sorted(metadata.tables.keys() & set(inspect(connection).get_table_names()))
+    if taken:
+        raise SchemaMismatch(
+            f"the database has tables of something else: {', '.join(taken)}",
+            hint="give maelstrom a database of its own",
+        )
+
+
 def _require_utf8(connection: Connection) -> None:
     encoding = connection.execute(text("show server_encoding")).scalar()
     if encoding != "UTF8":
@@ -142,8 +157,25 @@ def _postgresql(address: PostgresAddress) -> Engine:
 
 
 def _sqlite(path: str) -> Engine:
+    _use_wal(path)
     url = URL.create("sqlite", database=path)
     engine = create_engine(url, connect_args=sqlite_arguments(LOCK_SECONDS), poolclass=NullPool, hide_parameters=True)
     # Tables that are made anew would take with them what points to them; it is checked at the end instead.
     configure_sqlite(engine, foreign_keys=False)
     return engine
+
+
+def _use_wal(path: str) -> None:
+    """For later connections it is then so already. The switch itself waits for nobody: of several first starts at once
+    some would fail.
+    """
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        with closing(sqlite3.connect(path, timeout=LOCK_SECONDS)) as connection:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+        time.sleep(0.02)
