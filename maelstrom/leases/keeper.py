@@ -73,7 +73,7 @@ class LeaseKeeper:
         self._beat_seconds = beat_seconds
         self._ttl_seconds = ttl_seconds
         self._identity = Identity(node, state_dir_id, _boot_id(), maelstrom.__version__)
-        self._statements = _statements(database, ttl_seconds / TIMEOUTS_PER_TTL)
+        self._statements = statements_over(database, ttl_seconds / TIMEOUTS_PER_TTL)
         self._writer = Writer(
             self._statements,
             self._identity,
@@ -276,7 +276,8 @@ def _state(row: SessionRow) -> Literal["alive", "leaving", "dead"]:
     return "leaving" if row.leaving else "alive"
 
 
-def _statements(database: AsyncEngine | Statements, timeout: float) -> Statements:
+def statements_over(database: AsyncEngine | Statements, timeout: float) -> Statements:
+    """The statements for this kind of database; each gives up after `timeout` seconds."""
     if not isinstance(database, AsyncEngine):
         return database
     return PostgresStatements(database, timeout) if is_postgresql(database) else SqliteStatements(database, timeout)

@@ -42,7 +42,7 @@ class PostgresStatements:
     async def ground(self) -> Ground:
         rows = await self._run(sql.GROUND)
         if not rows:
-            await self._run(sql.FIRST_ERA, val=uuid4().hex)
+            await self._execute(sql.FIRST_ERA, val=uuid4().hex)
             rows = await self._run(sql.GROUND)
         row = rows[0]
         return Ground(row.val.hex, bool(row.same), bool(row.durable), bool(row.writable))
@@ -69,7 +69,7 @@ class PostgresStatements:
             return None
         return Own(rows[0].beat, bool(rows[0].live), tuple(_leases(rows)))
 
-    async def beat(self, me: Me, notes: Sequence[Note] = (), *, leaving: bool = False) -> int | None:
+    async def beat(self, me: Me, notes: Sequence[Note] = (), *, leaving: bool = False) -> list[int] | None:
         rows = await self._guarded(
             sql.BEAT,
             me,
@@ -79,7 +79,7 @@ class PostgresStatements:
             flights=[note.in_flight for note in notes],
             peaks=[note.peak for note in notes],
         )
-        return rows[0].beat if rows else None
+        return list(rows[0].missed or ()) if rows else None
 
     async def grant(self, me: Me, wants: Sequence[Want]) -> list[OwnLease] | None:
         rows = await self._guarded(

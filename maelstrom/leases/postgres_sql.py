@@ -38,7 +38,8 @@ got as materialized (
     and exists (select from me) order by s.id for no key update of s skip locked),
 up as (
   update event_sources s set max_inflight = greatest(s.max_inflight, g.n) from got g where s.id = g.id)
-select me.beat from me
+select (select array_agg(r.source) from rise r join event_sources s on s.id = r.source
+  where s.max_inflight < r.n and r.source not in (select g.id from got g)) missed from me
 """
 
 # The lock gives the newest row, the sum is of the statement's older snapshot; after a grant in between the epochs
@@ -50,7 +51,7 @@ got as materialized (
   select s.id, s.m, s.epoch from event_sources s where s.id in (select source from want) and not s.removed
     and exists (select from me) order by s.id for no key update skip locked),
 fit as (
-  select g.id, w.lease, least(w.n, g.m - coalesce((select sum(l.capacity) from leases l
+  select g.id, w.lease, least(w.n, coalesce(g.m, 0) - coalesce((select sum(l.capacity) from leases l
     where l.source = g.id or (l.source = {NEW_SOURCES} and g.epoch = 0)), 0))::bigint n
   from got g join want w on w.source = g.id join event_sources seen on seen.id = g.id and seen.epoch = g.epoch),
 up as (

@@ -50,7 +50,7 @@ class SqliteStatements:
     async def own(self, session: str) -> Own | None:
         return await self._run(reads.own, session, write=False)
 
-    async def beat(self, me: Me, notes: Sequence[Note] = (), *, leaving: bool = False) -> int | None:
+    async def beat(self, me: Me, notes: Sequence[Note] = (), *, leaving: bool = False) -> list[int] | None:
         return await self._run(steps.beat, me, notes, leaving)
 
     async def grant(self, me: Me, wants: Sequence[Want]) -> list[OwnLease] | None:

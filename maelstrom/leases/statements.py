@@ -187,8 +187,11 @@ class Statements(Protocol):
         """The truth after an unknown outcome; None if there is no such session. Not guarded: it changes nothing."""
         ...
 
-    async def beat(self, me: Me, notes: Sequence[Note] = (), *, leaving: bool = False) -> int | None:
-        """The new beat. What is in flight goes to the lease rows, what was highest to the sources' (unless locked)."""
+    async def beat(self, me: Me, notes: Sequence[Note] = (), *, leaving: bool = False) -> list[int] | None:
+        """What is in flight goes to the lease rows, what was highest to the sources'.
+
+        Answers with those whose row was locked by somebody, so that it must be told again.
+        """
         ...
 
     async def grant(self, me: Me, wants: Sequence[Want]) -> list[OwnLease] | None:

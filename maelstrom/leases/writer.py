@@ -174,13 +174,14 @@ class Writer:
         self._last_beat = self._clock.monotonic()
         taken = [(term, note) for term in self._terms() if (note := term.note()) is not None]
         notes = [note for _, note in taken]
-        done = None
+        missed: set[int] | None = None
         try:
             done = await self.session.send(
                 lambda me: self._statements.beat(me, notes, leaving=self.session.leaving),
             )
+            missed = None if done is None else set(done[1])
         finally:
-            if done is None:
-                for term, note in taken:
+            for term, note in taken:
+                if missed is None or note.source in missed:
                     term.unnoted(note)
         return True

@@ -1,0 +1,206 @@
+"""Sessions: opened, guarded by their beat, buried; whatever comes late is void."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from uuid import uuid4
+
+import pytest
+
+from maelstrom.leases.statements import ALL_CAPACITY, Held, Me, NewSession, Want
+from maelstrom.leases.term import Ask, Note, longest_busy_milliseconds
+from maelstrom.registry.engine import make_engine
+from tests.contract.leases.cluster import Cluster
+
+STATEMENTS = ("beat", "grant", "ask", "release", "end", "adopt")
+
+
+async def send(cluster: Cluster, kind: str, me: Me, source: int, lease: str) -> object:
+    statements = cluster.statements
+    if kind == "beat":
+        return await statements.beat(me, [Note(lease, source, 1, 1)])
+    if kind == "grant":
+        return await statements.grant(me, [Want(source, 1, lease)])
+    if kind == "ask":
+        return await statements.ask(me, [Ask(lease, 5000, 1, 1)])
+    if kind == "adopt":
+        return await statements.adopt(me, [uuid4().hex], {source: 9000})
+    return await statements.release(me, [lease], end=kind == "end")
+
+
+async def rows(cluster: Cluster) -> object:
+    return await cluster.one(
+        "select count(*) n, sum(capacity) c, sum(busy_ms) b, sum(busy_seq) q, sum(in_flight) f,"
+        " (select sum(epoch) from event_sources) e, (select sum(max_inflight) from event_sources) x from leases"
+    )
+
+
+async def test_an_empty_schema_gets_one_era_that_stays(cluster: Cluster) -> None:
+    first = await cluster.statements.ground()
+    assert first.current
+    assert first.durable
+    assert first.writable
+    assert await cluster.statements.ground() == first
+
+
+async def test_a_session_begins_alive_without_leases(cluster: Cluster) -> None:
+    a = await cluster.session()
+    own = await cluster.statements.own(a.me.session)
+    assert own is not None
+    assert (own.beat, own.alive, own.leases) == (0, True, ())
+    assert await cluster.statements.own(uuid4().hex) is None
+
+
+async def test_every_statement_that_takes_effect_is_a_beat(cluster: Cluster) -> None:
+    source = await cluster.source(3)
+    a = await cluster.session()
+    await a.beat()
+    lease = (await a.granted(source, 2)).id
+    await a.ask(lease, 1000)
+    await a.release(lease)
+    own = await cluster.statements.own(a.me.session)
+    assert own is not None
+    assert own.beat == a.me.beat == 4
+
+
+@pytest.mark.parametrize("kind", STATEMENTS)
+async def test_a_statement_that_comes_twice_takes_effect_once(cluster: Cluster, kind: str) -> None:
+    source = await cluster.source(3)
+    a = await cluster.session()
+    lease = (await a.granted(source, 1)).id
+    assert await send(cluster, kind, a.me, source, lease) is not None
+    before = await rows(cluster)
+    assert await send(cluster, kind, a.me, source, lease) is None
+    assert await rows(cluster) == before
+
+
+@pytest.mark.parametrize("kind", STATEMENTS)
+async def test_a_statement_that_a_later_one_has_overtaken_is_void(cluster: Cluster, kind: str) -> None:
+    source = await cluster.source(3)
+    a = await cluster.session()
+    lease = (await a.granted(source, 1)).id
+    late = a.me
+    await a.beat()
+    before = await rows(cluster)
+    assert await send(cluster, kind, late, source, lease) is None
+    assert await rows(cluster) == before
+
+
+@pytest.mark.parametrize("kind", STATEMENTS)
+async def test_statements_of_a_dead_session_are_void(cluster: Cluster, kind: str) -> None:
+    source = await cluster.source(3)
+    a = await cluster.session()
+    lease = (await a.granted(source, 1)).id
+    await a.die()
+    before = await rows(cluster)
+    assert await send(cluster, kind, a.me, source, lease) is None
+    assert await rows(cluster) == before
+
+
+@pytest.mark.parametrize("kind", STATEMENTS)
+async def test_statements_of_an_older_era_are_void(cluster: Cluster, kind: str) -> None:
+    source = await cluster.source(3)
+    a = await cluster.session()
+    lease = (await a.granted(source, 1)).id
+    await cluster.statements.raise_era(a.me.era, 1000)
+    await cluster.run("update sessions set alive = :yes", yes=True)  # a restored copy may say so
+    before = await rows(cluster)
+    assert await send(cluster, kind, a.me, source, lease) is None
+    new = (await cluster.statements.ground()).era
+    assert await send(cluster, kind, replace(a.me, era=new), source, lease) is None
+    assert await rows(cluster) == before
+
+
+@pytest.mark.parametrize("kind", STATEMENTS)
+async def test_statements_are_void_on_another_server_than_the_eras(cluster: Cluster, kind: str) -> None:
+    source = await cluster.source(3)
+    a = await cluster.session()
+    lease = (await a.granted(source, 1)).id
+    await cluster.run("update era set server = 'another/00000001'")
+    before = await rows(cluster)
+    assert await send(cluster, kind, a.me, source, lease) is None
+    assert await rows(cluster) == before
+    assert not (await cluster.statements.ground()).current
+
+
+async def test_only_a_session_whose_beat_stands_still_is_buried(cluster: Cluster) -> None:
+    a = await cluster.session()
+    seen = a.me.beat
+    await a.beat()
+    assert not await cluster.statements.bury(a.me.session, seen)
+    assert await cluster.statements.bury(a.me.session, a.me.beat)
+    assert not await cluster.statements.bury(a.me.session, a.me.beat)
+
+
+async def test_a_successor_in_the_same_state_directory_ends_the_former(cluster: Cluster) -> None:
+    a = await cluster.session("a")
+    b = await cluster.session("b")
+    successor = await cluster.session("a")
+    assert await cluster.statements.beat(a.me) is None
+    await successor.beat()
+    await b.beat()
+
+
+async def test_a_live_nodes_name_is_taken(cluster: Cluster) -> None:
+    a = await cluster.session("a", state_dir="one")
+    other = NewSession(uuid4().hex, "a", "two", "boot", "1", 10_000)
+    assert not await cluster.statements.open_session(other, a.me.era)
+    await a.die()
+    assert await cluster.statements.open_session(other, a.me.era)
+
+
+async def test_no_session_begins_in_an_era_that_is_over(cluster: Cluster) -> None:
+    era = (await cluster.statements.ground()).era
+    await cluster.statements.raise_era(era, 1000)
+    assert not await cluster.statements.open_session(NewSession(uuid4().hex, "a", "a", "b", "1", 1000), era)
+
+
+async def test_a_new_era_ends_all_sessions_and_blocks_every_source_for_what_may_be_lost(cluster: Cluster) -> None:
+    short, long = await cluster.source(3, high_ms=1000), await cluster.source(3, high_ms=90_000)
+    a = await cluster.session("a", ttl_ms=7000)
+    await a.granted(short, 2)
+    await cluster.statements.raise_era(a.me.era, 5000)
+    await cluster.statements.raise_era(a.me.era, 5000)  # somebody else saw it, too: the first has done it
+    put_later = await cluster.source(3)
+
+    b = await cluster.session("b")
+    view = await cluster.statements.view([Held(short, None), Held(long, None)])
+    assert [s.alive for s in view.sessions if s.id == a.me.session] == [False]
+    blocks = sorted(lease.busy_ms for lease in view.orphans)
+    longest = 7000 + longest_busy_milliseconds(90_000)
+    assert blocks == [0, 7000 + longest_busy_milliseconds(1000), longest, longest]
+    assert [source.total - ALL_CAPACITY for source in view.sources] == [2, 0]
+    for source in (short, long, put_later):
+        assert await b.grant(source, 1) is None
+    assert await cluster.statements.waited_out(view.orphans) == 4
+    for source in (short, long, put_later):
+        assert (await b.granted(source, 3)).capacity == 3
+
+
+async def test_dead_sessions_are_forgotten_once_they_have_no_leases(cluster: Cluster) -> None:
+    source = await cluster.source(3)
+    a, b = await cluster.session("a"), await cluster.session("b")
+    await a.granted(source, 1)
+    await a.die()
+    gone = await cluster.session("c")
+    await gone.die()
+    await cluster.statements.forget([a.me.session, b.me.session, gone.me.session])
+    assert {row.node for row in await cluster.statements.sessions()} == {"a", "b"}
+
+
+async def test_leaving_is_seen_by_others_and_stays(cluster: Cluster) -> None:
+    a = await cluster.session("a")
+    a.went(await cluster.statements.beat(a.me, leaving=True))
+    await a.beat()
+    (row,) = await cluster.statements.sessions()
+    assert (row.node, row.alive, row.leaving, row.beat) == ("a", True, True, 2)
+    assert 0 <= row.age_seconds < 60
+
+
+async def test_commits_that_a_crash_would_lose_are_refused(postgres_cluster: Cluster, postgres_url: str) -> None:
+    a = await postgres_cluster.session()
+    engine = make_engine(f"{postgres_url}?options=-c%20synchronous_commit%3Doff")
+    careless = Cluster(engine)
+    assert not (await careless.statements.ground()).durable
+    assert await careless.statements.beat(a.me) is None
+    await engine.dispose()
