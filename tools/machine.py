@@ -6,6 +6,7 @@ Standard library only, because it runs before anything is installed. It must not
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -19,6 +20,17 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / ".work"
+
+
+_FULL = f"Free some space on the disk that holds {ROOT}, and try again."
+_MODE = f"Make {ROOT} writable for this user, or clone the project where it is."
+_ADVICE = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EROFS: _MODE,
+    errno.EACCES: _MODE,
+    errno.EPERM: _MODE,
+}
 
 
 class Failure(Exception):
@@ -57,8 +69,11 @@ def guarded(main: Callable[[], int]) -> int:
         print("\ninterrupted", file=sys.stderr)
         return 130
     except OSError as error:
-        reason = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
-        print(f"\n{reason}\nCheck the disk's free space and the mode of {ROOT}.", file=sys.stderr)
+        advice = _ADVICE.get(error.errno or 0)
+        if advice is None:
+            raise
+        where = f": {error.filename}" if error.filename else ""
+        print(f"\n{error.strerror}{where}\n{advice}", file=sys.stderr)
     return 1
 
 

@@ -5,13 +5,14 @@ Runs in the project's environment and uses only what a user has: maelctl, HTTP, 
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -26,6 +27,7 @@ EXAMPLE = ROOT / "examples" / "hello"
 IDLE_SECONDS = 3
 WARM_REQUESTS = 50
 NUMBERS = "1,2,3"
+LOG = parts.FOLDER / "maelstromd.log"
 MACHINE = "hello-split-and-sum"
 
 
@@ -64,29 +66,31 @@ def _wait_for_zero() -> None:
 
 
 def _first_request(public: str, env: Mapping[str, str]) -> None:
-    with step("First request, no container runs") as done:
+    with step("First request, no container runs") as done, _gateway(public) as connection:
         started = time.monotonic()
-        status, body = _get(public)
+        connection.request("GET", "/")
+        answer = connection.getresponse()
+        body = answer.read(300).decode(errors="replace").strip()
         milliseconds = (time.monotonic() - started) * 1000
-        if status != 200:
-            raise Failure(f"The first request was answered {status}: {body}\nSee {parts.FOLDER / 'maelstromd.log'}.")
-        done.note = f"{status} {body!r} after {milliseconds:.0f} ms"
+        if answer.status != 200:
+            raise Failure(f"The first request was answered {answer.status}: {body}\nSee {LOG}.")
+        done.note = f"{answer.status} {body!r} after {milliseconds:.0f} ms"
     rows = _maelctl(env, "ps")
     receipt = rows[0].get("receipt_ms", {}) if rows else {}
     print("      its receipt: " + ", ".join(f"{phase.replace('_', ' ')} {ms:.0f} ms" for phase, ms in receipt.items()))
 
 
 def _warm_requests(public: str) -> None:
-    with step("Warm requests") as done:
-        parts_of = urlsplit(public)
-        connection = http.client.HTTPConnection(parts_of.hostname or "", parts_of.port, timeout=10)
+    with step("Warm requests") as done, _gateway(public) as connection:
         times = []
         for _ in range(WARM_REQUESTS):
             started = time.monotonic()
             connection.request("GET", "/")
-            connection.getresponse().read()
+            answer = connection.getresponse()
+            answer.read()
             times.append((time.monotonic() - started) * 1000)
-        connection.close()
+            if answer.status != 200:
+                raise Failure(f"A warm request was answered {answer.status}. See {LOG}.")
         done.note = f"{statistics.median(times):.1f} ms, the median of {WARM_REQUESTS}"
 
 
@@ -124,7 +128,7 @@ def _execution(aws_url: str) -> None:
 def _scale_to_zero() -> None:
     with step(f"Idle for {IDLE_SECONDS} s") as done:
         if not wait_until(lambda: not engine_api.containers(parts.LABEL), IDLE_SECONDS + 30):
-            raise Failure(f"A container still runs. See {parts.FOLDER / 'maelstromd.log'}.")
+            raise Failure(f"A container still runs. See {LOG}.")
         done.note = "no container is left"
 
 
@@ -140,19 +144,18 @@ Done in {seconds:.0f} s. The daemon goes on running; try
   {maelctl} logs -f web        what it writes
   curl {ready["admin"]}/metrics
 
-Its log: {parts.FOLDER / "maelstromd.log"}   AWS stand-in: {aws_url}
+Its log: {LOG}   AWS stand-in: {aws_url}
 To stop it and remove all that the demo made: make demo-stop""")
 
 
-def _get(url: str) -> tuple[int, str]:
+@contextlib.contextmanager
+def _gateway(url: str) -> Iterator[http.client.HTTPConnection]:
     address = urlsplit(url)
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)
     try:
-        connection.request("GET", "/")
-        answer = connection.getresponse()
-        return answer.status, answer.read(300).decode(errors="replace").strip()
-    except OSError as error:
-        raise Failure(f"The gateway at {url} does not answer: {error}") from error
+        yield connection
+    except (OSError, http.client.HTTPException) as error:
+        raise Failure(f"The gateway at {url} does not answer: {error}\nSee {LOG}.") from error
     finally:
         connection.close()
 
