@@ -66,8 +66,16 @@ def image_label(reference: str, label: str) -> str | None:
     return str(labels.get(label, ""))
 
 
+def image_id(reference: str) -> str:
+    """The id of the image that has the name now; empty if none has."""
+    text = _call("GET", f"{_API}/images/{quote(reference, safe='')}/json", missing_is_fine=True)
+    return str(json.loads(text)["Id"]) if text else ""
+
+
 def remove_image(reference: str) -> None:
-    """Removes the tag, and the image if nothing else holds it."""
+    """Removes the tag, and the image if nothing else holds it; nothing if there is none or the name is empty."""
+    if not reference:
+        return
     try:
         _call("DELETE", f"{_API}/images/{quote(reference, safe='')}", missing_is_fine=True)
     except EngineRefused as refused:

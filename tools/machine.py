@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 import shutil
@@ -35,6 +36,11 @@ _ADVICE = {
 
 class Failure(Exception):
     """Something that the person at the keyboard has to mend; the text says what and how."""
+
+
+def checkout() -> str:
+    """A short name of this checkout, for what several of them on one machine must not share."""
+    return hashlib.sha256(os.fsencode(ROOT)).hexdigest()[:8]
 
 
 class Step:

@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 
 from tools import base_image, engine_api
-from tools.machine import ROOT, Failure, step
+from tools.machine import ROOT, Failure, checkout, step
 
-NAME = "maelstrom-hello:demo"
+NAME = f"maelstrom-hello:demo-{checkout()}"  # another clone's demo has its own
 SOURCE = ROOT / "examples" / "hello" / "component"
 LABEL = "maelstrom_demo"
 PUBLIC_BASE = "python:3.12-slim"  # where this machine's Python cannot run in the engine's containers
@@ -27,7 +27,9 @@ def ensure() -> list[str]:
             base, made = _base()
             wanted = _fingerprint(base)
             if engine_api.image_label(NAME, LABEL) != wanted:
+                outdated = engine_api.image_id(NAME)
                 engine_api.build(SOURCE, NAME, {"BASE": base}, {LABEL: wanted})
+                engine_api.remove_image(outdated)
                 made.append(NAME)
                 done.note += f", built on {base}"
         except engine_api.EngineRefused as refused:

@@ -6,7 +6,6 @@ them, their containers and their state. It must not know what the demo shows.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import socket
@@ -23,6 +22,7 @@ from tools.machine import (
     WORK,
     Failure,
     alive,
+    checkout,
     read_json,
     start_background,
     step,
@@ -35,7 +35,7 @@ from tools.machine import (
 FOLDER = WORK / "demo"
 MADE = FOLDER / "demo.json"
 STATE = FOLDER / "state"
-CLUSTER = f"demo-{hashlib.sha256(os.fsencode(ROOT)).hexdigest()[:8]}"
+CLUSTER = f"demo-{checkout()}"
 LABEL = f"maelstrom_cluster={CLUSTER}"
 GRACE_SECONDS = 3  # a poll of Step Functions lasts a minute; the demo's is cut instead
 PUBLIC_PORT, ADMIN_PORT, AWS_PORT = 8080, 8374, 4566  # or any free one where they are taken
