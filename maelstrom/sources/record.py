@@ -63,16 +63,13 @@ class SourceRecord:
             self._since = self._now()
 
     def trouble(self, what: str, error: MaelstromError) -> None:
-        """A call failed. Logged when it is news, not each time."""
+        """A call failed. Logged when it begins, not each time."""
         self.counts.throttled += isinstance(error, AwsThrottled)
         reason = f"{error.message}; {error.hint}" if error.hint else error.message
-        if self._troubles.get(what) != reason:
-            log.warning(
-                "event source cannot %s",
-                what,
-                extra={"source": self._key.full_name, "code": error.code, "reason": error.message},
-            )
-            self._change(what, reason)
+        if what not in self._troubles:
+            fields = {"source": self._key.full_name, "code": error.code, "reason": error.message, "hint": error.hint}
+            log.warning("event source cannot %s", what, extra=fields)
+        self._change(what, reason)
 
     def well(self, what: str) -> None:
         if what in self._troubles:
