@@ -22,7 +22,8 @@ from maelstrom.model.errors import BadRequest, MaelstromError, Unauthorized, Una
 REQUEST_SECONDS = 30.0
 CONNECT_SECONDS = 5.0
 SILENCE_SECONDS = 45.0  # a stream says something every 10 s
-_LONGEST_LINE = 1 << 20  # bytes
+_BLOCK = 1 << 16  # bytes
+_LONGEST_REFUSAL = 1 << 20
 _FAILURES = (OSError, http.client.HTTPException, UnicodeError)  # the last: a host's name that cannot be one
 
 Json = dict[str, Any]
@@ -177,7 +178,7 @@ class Client:
             connection.request(method, self._base + path + _query(query), body=data, headers=headers)
             response = connection.getresponse()
             if not 200 <= response.status < 300:
-                raise _refusal(response.status, response.read(_LONGEST_LINE))
+                raise _refusal(response.status, response.read(_LONGEST_REFUSAL))
         except _FAILURES as error:
             connection.close()
             raise self._unreachable(error) from error
@@ -225,10 +226,14 @@ class LogStream:
         self._connection.close()
 
     def __iter__(self) -> Iterator[Json]:
+        rest = b""
         try:
-            while line := self._response.readline(_LONGEST_LINE):
-                if line.strip():
-                    yield _row(line)
+            # Not `readline`: it takes a connection that was cut for the end.
+            while block := self._response.read1(_BLOCK):
+                *lines, rest = (rest + block).split(b"\n")
+                for line in lines:
+                    if line.strip():
+                        yield _row(line)
         except _FAILURES as error:
             raise Unavailable("the stream broke off", hint="the daemon or the network stopped; try again") from error
         finally:

@@ -18,6 +18,7 @@ from tests.fakes.api import FakeNode
 
 TOKEN = "t0k3n-of-the-test"
 ANY_PORT = Listen(host="127.0.0.1", port=0)
+SETTINGS = AdminSettings(ANY_PORT)
 
 T = TypeVar("T")
 
@@ -38,9 +39,7 @@ class Admin:
 
 
 @asynccontextmanager
-async def admin_api(
-    database: Path, *, settings: AdminSettings = AdminSettings(ANY_PORT), token: str = TOKEN
-) -> AsyncIterator[Admin]:
+async def admin_api(database: Path, *, settings: AdminSettings = SETTINGS, token: str = TOKEN) -> AsyncIterator[Admin]:
     """`database`: a file with the present schema, see `copy_of`."""
     registry = await Registry.open(f"sqlite:///{database}", migrate=False)
     node = FakeNode()
