@@ -89,7 +89,10 @@ class Starter:
                 )
             except ReadyTimeout as error:
                 observed = await self._runtime.inspect(instance.container)
-                raise await self._failed(instance, str(error), observed, error.last_probe) from None
+                why = str(error)
+                if observed is not None and not observed.running:
+                    why = f"exited with code {observed.exit_code} before it gave a good answer"
+                raise await self._failed(instance, why, observed, error.last_probe) from None
             instance.receipt.phases.update(phases)
             mark.restart()
         # the address is trusted only if the answer came from this very run
