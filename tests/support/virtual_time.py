@@ -17,6 +17,7 @@ P = ParamSpec("P")
 class VirtualLoop(asyncio.SelectorEventLoop):
     _ready: Any
     _scheduled: Any
+    _timer_cancelled_count: int
 
     def __init__(self) -> None:
         super().__init__()

@@ -6,9 +6,11 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
-from maelstrom.model.source import EventSource
+from maelstrom.model.source import EventSource, SourceType
 from maelstrom.sources.delivery import Means
+from maelstrom.sources.kind import Kind
 from maelstrom.sources.owner import SourceOwner
 from maelstrom.sources.step_functions import StepFunctionsKind
 from tests.fakes.sources import (
@@ -36,7 +38,9 @@ class Node:
         self.desk = FakeDesk()
         self.view = FakeView(*sources, components=(component(seconds),))
         means = Means(self.worker, self.view.component, self.clock, self.tasks.spawn)
-        kinds = {"awsstepfunc": StepFunctionsKind(self.service, node="n1", clock=self.clock, random=dice)}
+        kinds: dict[SourceType, Kind[Any]] = {
+            "awsstepfunc": StepFunctionsKind(self.service, node="n1", clock=self.clock, random=dice)
+        }
         self.owner = SourceOwner(kinds, view=self.view, leases=self.desk, means=means, random=dice)
 
     @property
