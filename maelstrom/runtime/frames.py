@@ -82,7 +82,7 @@ class LogParser:
                 part = part[stamp.end() :]
             line.data += part
             complete = line.data.endswith(b"\n")
-            while len(line.data) > LINE_LIMIT:
+            while len(line.data) - complete > LINE_LIMIT:
                 cut = _boundary(line.data, LINE_LIMIT)
                 yield _line(stream, line.at, bytes(line.data[:cut]))
                 del line.data[:cut]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
-from maelstrom.model.errors import RuntimeFailed
+from maelstrom.model.errors import EngineUnavailable, RuntimeFailed
 from maelstrom.model.instance import Address
 from maelstrom.runtime.frames import LINE_LIMIT
 from maelstrom.runtime.port import Observed
@@ -27,6 +27,8 @@ from tests.component.http1 import HEAD_LIMIT
 
 class Owner(Protocol):
     """The engine, as far as a container needs it."""
+
+    reachable: bool
 
     def take_address(self) -> str: ...
 
@@ -159,8 +161,20 @@ class FakeContainer:
             seen = len(log)
             if not follow or not self.running:
                 return
-            async with self._changed:
-                await self._changed.wait_for(lambda at=seen: len(self.readable_log) > at or not self.running)  # type: ignore[misc]
+            await self._news(seen)
+            if not self._owner.reachable:
+                raise EngineUnavailable("the stream of logs broke off: lost by the test")
+
+    async def _news(self, seen: int) -> None:
+        def come() -> bool:
+            return len(self.readable_log) > seen or not self.running or not self._owner.reachable
+
+        async with self._changed:
+            await self._changed.wait_for(come)
+
+    def engine_lost(self) -> None:
+        """Who follows its log is cut."""
+        self._spawn(self._notify())
 
     @property
     def _port(self) -> int:

@@ -68,6 +68,8 @@ class FakeEngine:
     def lose(self) -> None:
         """As when the engine's socket is gone; containers run on."""
         self.reachable = False
+        for container in self.containers.values():
+            container.engine_lost()
         self._tell(EngineEvent("lost", reason="lost by the test"))
 
     def restore(self) -> None:
