@@ -38,6 +38,7 @@ class Clone:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        folder.mkdir()
         for name in TREE:
             source = ROOT / name
             if source.is_dir():
