@@ -7,20 +7,14 @@ read. It must not know when a pull is wanted.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import os
-import signal
 from collections.abc import Mapping
 
 from maelstrom.model.component import ComponentDefinition
 from maelstrom.model.errors import EngineUnavailable, ImageMissing, MaelstromError, PullFailed
 from maelstrom.model.image import ImageReference
 from maelstrom.runtime.engine import Engine
-
-IMAGE_PLACE = "<image>"  # what `pullcommand` writes where the reference belongs
-OUTPUT_TAIL_BYTES = 2000
-OWN_SETTINGS = "MAEL_"  # the daemon's settings hold secrets that no command of a component may see
+from maelstrom.runtime.pull_command import pull_by_command
 
 
 async def image_id(engine: Engine, image: str) -> str | None:
@@ -37,7 +31,7 @@ async def pull(engine: Engine, definition: ComponentDefinition, seconds: float, 
     try:
         async with asyncio.timeout(seconds):
             if definition.pullcommand:
-                await _by_command(definition, environ)
+                await pull_by_command(definition, environ)
             else:
                 await _by_engine(engine, definition, seconds)
             found = await image_id(engine, definition.image)
@@ -111,48 +105,3 @@ def _failed(definition: ComponentDefinition, why: str) -> PullFailed:
     if any(words in why.lower() for words in ("no such host", "connection refused", "i/o timeout", "no route")):
         hint = "the registry cannot be reached from the engine: check its name, the network and proxies"
     return PullFailed(f"the pull of {definition.image} failed: {' '.join(why.split())[:1000]}", hint=hint)
-
-
-async def _by_command(definition: ComponentDefinition, environ: Mapping[str, str]) -> None:
-    """A program of the host, as the daemon's user; cut with all its children at the time-out (F58)."""
-    command = [part.replace(IMAGE_PLACE, definition.image) for part in definition.pullcommand or ()]
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env={name: value for name, value in environ.items() if not name.startswith(OWN_SETTINGS)},
-            start_new_session=True,
-        )
-    except (OSError, ValueError) as error:
-        raise PullFailed(f"pullcommand {command[0]}: {error}", hint="the command runs on the daemon's host") from error
-    try:
-        async with asyncio.TaskGroup() as group:
-            output = group.create_task(_tail(process), name="pullcommand output")
-            code = await process.wait()
-            _kill_group(process.pid)  # what it has left behind may hold its output open
-            await asyncio.wait({output}, timeout=1)
-            tail = output.result() if output.done() else ""
-            output.cancel()
-    finally:
-        _kill_group(process.pid)
-        if process.returncode is None:
-            await asyncio.shield(process.wait())
-    if code != 0:
-        said = f": {tail}" if tail else ""
-        raise PullFailed(f"pullcommand {command[0]} ended with {code}{said}", hint="run it by hand on this host")
-
-
-def _kill_group(leader: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(leader, signal.SIGKILL)
-
-
-async def _tail(process: asyncio.subprocess.Process) -> str:
-    assert process.stdout is not None
-    kept = bytearray()
-    while piece := await process.stdout.read(4096):
-        kept += piece
-        del kept[:-OUTPUT_TAIL_BYTES]
-    return kept.decode("utf-8", "replace").strip()
