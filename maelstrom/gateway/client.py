@@ -176,7 +176,15 @@ class Client(asyncio.Protocol):
         self._processing = True
         while data and self.exchange is None and self.keep and not self._slow:
             prepared = self._remembered
-            if prepared is None or not data.startswith(prepared.raw) or prepared.epoch != self.gateway.epoch:
+            if (
+                prepared is None
+                or not data.startswith(prepared.raw)
+                or prepared.epoch != self.gateway.epoch
+                or prepared.target.pool.closed
+            ):
+                if data.startswith(b"\r\n"):
+                    data = data[2:]  # one empty line before a request has no meaning (RFC 9112, 2.2)
+                    continue
                 head = self._read_head(data)
                 if head is None:
                     break

@@ -105,13 +105,19 @@ class Exchange:
         self._instance = instance
         now = self._gateway.monotonic()
         self.waited = now - self.started
-        if now >= self._until:  # what cannot make its deadline is not started
-            self._expired()
+        if now >= self._until:
+            # What cannot make its deadline is not started. Not answered here: giving the slot back grants the next one,
+            # and a whole queue of such would be one deep call.
+            self._gateway.call_soon(self._too_late)
             return
         self._go(instance)
 
     def refused(self, error: MaelstromError) -> None:
         self.fail(error)
+
+    def _too_late(self) -> None:
+        if self._instance is not None and self._link is None:
+            self._expired()
 
     # towards the container
 

@@ -50,7 +50,9 @@ class Gateway:
         self.routes: RouteTable[Pool] = RouteTable.build(())
         self.epoch = 0  # rises with each change of the routes: what a connection remembers is then void
         self.stats = GatewayStats()
-        self.timers = Timers(asyncio.get_running_loop(), monotonic)
+        loop = asyncio.get_running_loop()
+        self.call_soon = loop.call_soon
+        self.timers = Timers(loop, monotonic)
         self.listeners: list[Listener] = []
         self._targets: dict[Pool, Target] = {}
         self._id_prefix = secrets.token_hex(8).encode()

@@ -74,10 +74,13 @@ class Timers:
         if self._order:
             self._armed = self._order[0]
             delay = self._armed * SLOT_SECONDS - self._monotonic()
-            self._handle = self._loop.call_later(max(0.0, delay), self._tick)
+            self._handle = self._loop.call_later(max(0.0, delay), self.look)
 
-    def _tick(self) -> None:
-        self._handle = None
+    def look(self) -> None:
+        """Looks at all whose time has come; the loop calls it in time."""
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
         now = self._monotonic()
         while self._order and self._order[0] * SLOT_SECONDS <= now:
             for entry in self._slots.pop(heapq.heappop(self._order)):
