@@ -83,11 +83,13 @@ def _postgresql(url: str, setting: str) -> PostgresAddress:
         # libpq's message repeats parts of the URL, so neither it nor its traceback may be shown.
         raise _invalid(setting, "is not a valid PostgreSQL URL; special characters must be percent-encoded") from None
     hosts = (given.get("host") or given.get("hostaddr") or "local socket").split(",")
-    ports = given.get("port", "5432").split(",")
+    ports = [port or "5432" for port in given.get("port", "").split(",")]
     if len(ports) == 1:
         ports *= len(hosts)
     if len(ports) != len(hosts):
         raise _invalid(setting, f"has {len(hosts)} hosts but {len(ports)} ports")
+    if not all(port.isascii() and port.isdigit() and 0 < int(port) < 65536 for port in ports):
+        raise _invalid(setting, "has a port that is no number from 1 to 65535")
     where = ",".join(f"{host}:{port}" for host, port in zip(hosts, ports, strict=True))
     return PostgresAddress(make_conninfo("", **(_DEFAULTS | given)), f"{where}/{given.get('dbname', '')}")
 
