@@ -143,8 +143,9 @@ def _hint(said: str) -> str | None:
         "port is already allocated": "another container has that host port: change ports, or maxinstancespernode: 1",
         "address already in use": "something on the host has that port: change ports",
         "bind source path does not exist": "create the directory on the host, or correct volumes",
+        "log opt": "check logdriveroptions",
+        "logging": "check logdriver and logdriveroptions",
         "network": "create the network with `docker network create`, or correct networkname",
-        "logging driver": "check logdriver and logdriveroptions",
     }
     return next((hint for words, hint in hints.items() if words in lower), None)
 
