@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tools import engine_api
+from tools.machine import alive
 
 ROOT = Path(__file__).resolve().parents[2]
 TREE = (
@@ -29,6 +31,8 @@ TREE = (
     "tools",
     "examples",
 )
+
+USUAL_PORTS = (8080, 8374, 4566)
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -102,7 +106,15 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
 
 @pytest.fixture(scope="module")
 def first(clone: Clone) -> subprocess.CompletedProcess[str]:
-    return clone.make("demo")
+    """A first run on a machine where somebody else has the usual ports."""
+    with contextlib.ExitStack() as taken:
+        for port in USUAL_PORTS:
+            listener = taken.enter_context(socket.socket())
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):  # somebody else has it indeed, which is as good
+                listener.bind(("127.0.0.1", port))
+                listener.listen()
+        return clone.make("demo")
 
 
 def test_demo_shows_the_main_job(first: subprocess.CompletedProcess[str]) -> None:
@@ -117,6 +129,12 @@ def test_demo_shows_the_main_job(first: subprocess.CompletedProcess[str]) -> Non
         r"make demo-stop",
     ):
         assert re.search(line, first.stdout), f"{line} is not in\n{first.stdout}"
+
+
+def test_demo_takes_other_ports_where_the_usual_ones_are_taken(first: subprocess.CompletedProcess[str]) -> None:
+    used = {int(port) for port in re.findall(r"127\.0\.0\.1:(\d+)", first.stdout)}
+    assert len(used) == 3
+    assert not used & set(USUAL_PORTS)
 
 
 @pytest.mark.usefixtures("first")
@@ -142,7 +160,7 @@ def test_demo_stop_removes_all_that_was_made(clone: Clone) -> None:
     assert engine_api.containers(clone.label)
     stopped = clone.make("demo-stop")
     assert stopped.returncode == 0, stopped.stdout + stopped.stderr
-    assert [name for name in ("daemon", "standin") if Path(f"/proc/{made[name]['pid']}").exists()] == []
+    assert [name for name in ("daemon", "standin") if alive(made[name])] == []
     assert engine_api.containers(clone.label) == []
     assert not (clone.folder / ".work" / "demo").exists()
 
@@ -152,24 +170,6 @@ def test_stopping_twice_is_no_error(clone: Clone) -> None:
     assert clone.make("demo-stop").returncode == 0
     again = clone.make("demo-stop")
     assert (again.returncode, "nothing to stop" in again.stdout) == (0, True)
-
-
-def test_demo_takes_other_ports_where_the_usual_ones_are_taken(clone: Clone) -> None:
-    taken = []
-    for port in (8080, 8374, 4566):
-        listener = socket.socket()
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        taken.append(listener)
-        try:
-            listener.bind(("127.0.0.1", port))
-        except OSError:
-            continue  # somebody else has it, which is as good
-        listener.listen()
-    done = clone.make("demo")
-    for listener in taken:
-        listener.close()
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert not re.search(r"127\.0\.0\.1:(8080|8374|4566)\b", done.stdout)
 
 
 def test_without_an_engine_one_message_says_what_to_do(clone: Clone) -> None:
