@@ -21,6 +21,7 @@ from maelstrom.activation.starts import Starter
 from maelstrom.activation.stops import Stopper
 from maelstrom.model.component import Component, ComponentDefinition, ComponentKey
 from maelstrom.model.errors import EngineUnavailable, MaelstromError, NoCapacity, StartFailed
+from maelstrom.model.instance import BlackBox
 from maelstrom.plan.autoscale import wanted_instances
 from maelstrom.plan.backoff import Backoff
 from maelstrom.plan.converge import Drain, Start, plan_component
@@ -45,6 +46,7 @@ class Converger:
         spawn: Spawn,
         *,
         monotonic: Callable[[], float],
+        now: Callable[[], float],
         jitter: Callable[[], float],
         memory_mib: int,
     ) -> None:
@@ -55,6 +57,7 @@ class Converger:
         self._images = images
         self._spawn = spawn
         self._monotonic = monotonic
+        self._now = now  # seconds since 1970, for people
         self._jitter = jitter  # 0..1
         self._memory_mib = memory_mib
         self._dirty: set[Deployment] = set()
@@ -218,6 +221,8 @@ class Converger:
         backoff = ENGINE_BACKOFF if isinstance(error, EngineUnavailable) else START_BACKOFF
         seconds = backoff.delay(deployment.failures + 1, self._jitter())
         failure = as_start_failed(instance, error)
+        if instance.black_box is None:  # it never came to a container
+            instance.black_box = BlackBox(reason=failure.message, at=self._now())
         failure.fields["retry_after"] = max(1, round(seconds))
         log.warning("%s; next try in %.1f s", failure.message, seconds, extra={"instance": instance.id})
         deployment.start_failed(failure, instance, self._monotonic() + seconds)

@@ -49,6 +49,7 @@ class Activation:
             self._images,
             spawn,
             monotonic=time.monotonic,
+            now=time.time,
             jitter=random.random,
             memory_mib=memory_mib,
         )

@@ -20,7 +20,7 @@ from maelstrom.daemon.state import StateDirectory
 from maelstrom.daemon.status import Status
 from maelstrom.daemon.supervisor import Supervisor
 from maelstrom.gateway import Listener, Policy
-from maelstrom.model.errors import MaelstromError
+from maelstrom.model.errors import InvalidSettings, MaelstromError, Problem
 from maelstrom.model.settings import Listen, Settings
 from maelstrom.model.stored import Snapshot
 from maelstrom.plan.backoff import Backoff
@@ -70,7 +70,7 @@ class Node:
         await self._admin.start()
         status.addresses["admin"] = self._admin.url
         # the public address is taken early, so that one that is not free ends the start at once
-        public = await parts.gateway.listen(settings.public_listen, Policy.public(settings))
+        public = await _listen(parts, "MAEL_PUBLIC_LISTEN", settings.public_listen, Policy.public(settings))
         status.addresses["public"] = url_of(public)
         reach = await self._engine(parts)
         # containers are told where to call before the first is made
@@ -113,7 +113,7 @@ class Node:
     async def _listen_inside(self, parts: Parts, reach: Reach) -> None:
         listen = self.settings.internal_listen
         if listen is not None:
-            internal = await parts.gateway.listen(listen, Policy.internal())
+            internal = await _listen(parts, "MAEL_INTERNAL_LISTEN", listen, Policy.internal())
             callback = reach.callback if listen.host in ("0.0.0.0", "::", "") else listen.host
         else:
             internal = await self._default_internal(parts, reach.listen)
@@ -184,6 +184,14 @@ class Node:
             await _step("database", _within(LAST_SECONDS, self._registry.close()))
         if self._state is not None:
             self._state.close()
+
+
+async def _listen(parts: Parts, setting: str, listen: Listen, policy: Policy) -> Listener:
+    """An address that cannot be had is a bad setting: nothing gets better by trying again."""
+    try:
+        return await parts.gateway.listen(listen, policy)
+    except MaelstromError as error:
+        raise InvalidSettings((Problem(setting, error.message, error.hint),)) from error
 
 
 async def _step(what: str, work: Awaitable[object]) -> None:
