@@ -13,7 +13,7 @@ from typing import Any
 
 from maelstrom.activation.work import WorkAnswer, WorkRequest
 from maelstrom.model.component import Component, ComponentDefinition, ComponentKey
-from maelstrom.model.errors import ActivityMissing, LeaseLost, MaelstromError, OutputRefused, TaskGone
+from maelstrom.model.errors import ActivityMissing, InvalidTaskToken, LeaseLost, MaelstromError, OutputRefused, TaskGone
 from maelstrom.model.source import EventSource, SourceKey, StepFunctionsSource
 from maelstrom.model.stored import Snapshot
 from maelstrom.sources.outcome import OUTPUT_BYTES
@@ -308,6 +308,8 @@ class FakeStepFunctions:
             raise troubles.popleft()
 
     def _open(self, token: str) -> FakeTask:
+        if token not in self.tasks:
+            raise InvalidTaskToken("Invalid token")
         task = self.tasks[token]
         if task.over:
             raise TaskGone("Provided task does not exist anymore")

@@ -27,9 +27,10 @@ OVER = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
 class StandIn:
     """One running service. `url` is where it listens."""
 
-    def __init__(self, *, poll_seconds: float = 60.0) -> None:
+    def __init__(self, *, poll_seconds: float = 60.0, page_limit: int = 1000) -> None:
+        options = ["--port", "0", "--poll-seconds", str(poll_seconds), "--page-limit", str(page_limit)]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tools.aws_standin", "--port", "0", "--poll-seconds", str(poll_seconds)],
+            [sys.executable, "-m", "tools.aws_standin", *options],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             text=True,
@@ -76,8 +77,8 @@ class StandIn:
 
 
 @contextlib.contextmanager
-def stand_in(*, poll_seconds: float = 60.0) -> Iterator[StandIn]:
-    service = StandIn(poll_seconds=poll_seconds)
+def stand_in(*, poll_seconds: float = 60.0, page_limit: int = 1000) -> Iterator[StandIn]:
+    service = StandIn(poll_seconds=poll_seconds, page_limit=page_limit)
     try:
         yield service
     finally:

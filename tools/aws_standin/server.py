@@ -1,6 +1,7 @@
 """The process: one port, ready when it says so, gone on SIGTERM.
 
     python -m tools.aws_standin [--port 4566] [--host 127.0.0.1] [--ready-file PATH] [--poll-seconds 60]
+                                  [--page-limit 1000]
 
 Prints `http://host:port` as its only line on standard output when it serves. Any credentials will do; an access key of
 twelve digits is the account's number.
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(f"cannot listen on {options.host}:{options.port}: {error.strerror}; choose another --port, or 0")
     listener.listen(1024)
     _prepare_environment(options.host, listener.getsockname()[1])
-    asyncio.run(_serve(listener, options.poll_seconds, options.ready_file))
+    asyncio.run(_serve(listener, options))
     sys.stdout.flush()
     # Executions wait in threads that the interpreter would join, for as long as their states say.
     os._exit(0)
@@ -43,6 +44,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--ready-file", type=Path, help="where to write the address when ready")
     parser.add_argument("--poll-seconds", type=float, default=POLL_SECONDS, help="how long a poll without task lasts")
+    parser.add_argument("--page-limit", type=int, default=1000, help="most activities that one list answers")
     return parser.parse_args(arguments)
 
 
@@ -56,7 +58,7 @@ def _prepare_environment(host: str, port: int) -> None:
     )
 
 
-async def _serve(listener: socket.socket, poll_seconds: float, ready_file: Path | None) -> None:
+async def _serve(listener: socket.socket, options: argparse.Namespace) -> None:
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
 
@@ -71,9 +73,9 @@ async def _serve(listener: socket.socket, poll_seconds: float, ready_file: Path 
     config.graceful_timeout = STOP_SECONDS
     config.keep_alive_timeout = 75
     config.loglevel = "WARNING"
-    server = asyncio.create_task(serve(Service(poll_seconds=poll_seconds), config, shutdown_trigger=stop.wait))  # type: ignore[arg-type]
-    _announce(listener, ready_file)
-    await server
+    service = Service(poll_seconds=options.poll_seconds, page_limit=options.page_limit)
+    _announce(listener, options.ready_file)
+    await serve(service, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]  # its own names for ASGI's types
 
 
 def _announce(listener: socket.socket, ready_file: Path | None) -> None:

@@ -26,10 +26,10 @@ WORKER_THREADS = 64
 
 
 class Service:
-    def __init__(self, *, poll_seconds: float) -> None:
+    def __init__(self, *, poll_seconds: float, page_limit: int) -> None:
         self._book = TaskBook()
         States(self._book).install()
-        activities = Activities(self._book, poll_seconds)
+        activities = Activities(self._book, poll_seconds=poll_seconds, page_limit=page_limit)
         engine._create_activity = _call(activities.create)
         engine._list_activities = _call(activities.list)
         engine._delete_activity = _call(activities.delete)
