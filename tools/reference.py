@@ -12,6 +12,7 @@ from typing import Any
 
 from maelstrom.api import openapi, wire
 from maelstrom.cli import exits
+from maelstrom.cli import reference as maelctl
 from maelstrom.daemon import ancestor
 from maelstrom.daemon.environment import NO_FLAG
 from maelstrom.daemon.setting_values import masked, variable
@@ -101,6 +102,7 @@ REFERENCES: dict[str, Callable[[], str]] = {
     "docs/project-file.md": reference_text,
     "docs/project.schema.json": schema_text,
     "docs/openapi.json": openapi.text,
+    "docs/maelctl.md": maelctl.text,
 }
 
 

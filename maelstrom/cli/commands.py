@@ -27,7 +27,8 @@ def _remember(context: click.Context, parameter: click.Parameter, value: Any) ->
         setattr(options, parameter.name, value)
 
 
-def _common() -> list[click.Parameter]:
+def common_options() -> list[click.Option]:
+    """Fresh ones: a parameter belongs to one command."""
     common: dict[str, Any] = {"callback": _remember, "expose_value": False, "is_eager": True}
     return [
         click.Option(
@@ -55,7 +56,7 @@ def _common() -> list[click.Parameter]:
 class Command(click.Command):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"context_settings": CONTEXT, **kwargs})
-        self.params += _common()
+        self.params += common_options()
 
 
 class Group(click.Group):
@@ -63,7 +64,7 @@ class Group(click.Group):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"context_settings": CONTEXT, **kwargs})
-        self.params += _common()
+        self.params += common_options()
 
 
 @dataclass(frozen=True, slots=True)
