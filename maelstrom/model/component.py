@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from maelstrom.model.engine_fields import Image, Network, Ports, Target, Ulimits, check_mount_source
 from maelstrom.model.ports import fixes_host_port
@@ -21,10 +21,12 @@ from maelstrom.model.rules import (
     Command,
     Count,
     Listed,
+    ListedMaps,
     Path,
     Seconds,
     Share,
     Text,
+    TextMap,
     Words,
     ZeroIsUnset,
     fault,
@@ -33,11 +35,21 @@ from maelstrom.model.rules import (
 )
 from maelstrom.model.variables import check_entry, merged
 
+MAX_UNKNOWN_KEYS = 50  # of one map; more of them are counted, not listed
+
 
 class Definition(BaseModel):
     """Base of all stored definitions: immutable, strict, unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_no_more_keys_than_it_could(cls, data: Any) -> Any:
+        known = len(cls.model_fields)
+        if isinstance(data, dict) and len(data) > known + MAX_UNKNOWN_KEYS:
+            raise fault(f"has {len(data)} keys, only {known} are known")
+        return data
 
 
 class Mount(Definition):
@@ -80,7 +92,7 @@ def _by_name(entries: tuple[str, ...]) -> tuple[str, ...]:
 
 Variable = Annotated[Text, AfterValidator(check_entry)]
 Variables = Annotated[tuple[Variable, ...], Listed, AfterValidator(_by_name)]
-Mounts = Annotated[tuple[Mount, ...], Listed, AfterValidator(_check_volumes)]
+Mounts = Annotated[tuple[Mount, ...], ListedMaps, AfterValidator(_check_volumes)]
 
 
 class ComponentDefinition(Definition):
@@ -205,7 +217,7 @@ class ComponentDefinition(Definition):
         description="The engine's log driver. `maelstrom`: the default one, lines also go to the daemon's output."
         " Unset: the engine's default.",
     )
-    logdriveroptions: dict[Text, Text] = Field(
+    logdriveroptions: TextMap = Field(
         default_factory=dict, description="Options of the log driver; without effect where `logdriver` is unset."
     )
     pullimageonstart: bool = Field(False, description="Whether the image is pulled before each start.")

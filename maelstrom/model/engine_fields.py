@@ -9,7 +9,7 @@ from pydantic import AfterValidator
 
 from maelstrom.model.image import ImageReference
 from maelstrom.model.ports import PortSpan, clashes, parse_port_span, parse_ulimit
-from maelstrom.model.rules import AsWritten, Listed, Text, Word, fault, faults, shown
+from maelstrom.model.rules import MAX_FAULTS, AsWritten, Listed, Text, Word, fault, faults, shown
 
 MAX_IMAGE = 1000  # characters; the engine allows 255 for the name, 128 for the tag, and a digest
 
@@ -54,6 +54,8 @@ def _check_ports(entries: tuple[str, ...]) -> tuple[str, ...]:
     spans: list[tuple[int, PortSpan]] = []
     found: list[tuple[int | str, str, str]] = []
     for index, entry in enumerate(entries):
+        if len(found) == MAX_FAULTS:
+            break
         try:
             spans.append((index, parse_port_span(entry)))
         except ValueError as error:
@@ -71,6 +73,8 @@ def _check_ulimits(entries: tuple[str, ...]) -> tuple[str, ...]:
     names: dict[str, int] = {}
     found: list[tuple[int | str, str, str]] = []
     for index, entry in enumerate(entries):
+        if len(found) == MAX_FAULTS:
+            break
         try:
             name = parse_ulimit(entry).name
         except ValueError as error:

@@ -9,12 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
 YEAR_SECONDS = 31_536_000  # the longest time that any setting can mean: an activity task lives for a year
+MAX_REASON = 400  # characters: one long value may be at fault in thousands of places
+MAX_FAULTS = 100  # of one list: more help nobody
+MAX_ITEMS = 10_000  # of a list or map in a definition; each one that is wrong costs memory before it is told
+MAX_MAPS = 1000  # of a list of maps
 MAX_COUNT = 1_000_000
 MAX_MIB = 1 << 30
 
@@ -25,14 +30,14 @@ _UNSENDABLE = re.compile("[\x00\ud800-\udfff]")
 
 def fault(reason: str, hint: str = "", *, at: str = "") -> PydanticCustomError:
     """What a rule raises. `at`: the field of the same map to blame instead, where the map has it."""
-    return PydanticCustomError("rule", "{reason}", {"reason": reason, "hint": hint, "at": at})
+    return PydanticCustomError("rule", "{reason}", {"reason": reason[:MAX_REASON], "hint": hint, "at": at})
 
 
 def faults(found: Iterable[tuple[int | str | tuple[int | str, ...], str, str]]) -> ValidationError:
     """Several at once, each as (index, key or path below the value that is checked, reason, hint)."""
     lines = [
         InitErrorDetails(type=fault(reason, hint), loc=where if isinstance(where, tuple) else (where,), input=None)
-        for where, reason, hint in found
+        for where, reason, hint in islice(found, MAX_FAULTS)
     ]
     return ValidationError.from_exception_data("rule", lines)
 
@@ -98,8 +103,20 @@ def _check_not_empty(text: str) -> str:
     return text
 
 
-def _tuple_of_list(value: Any) -> Any:
+def _tuple_of_list(value: Any, limit: int = MAX_ITEMS) -> Any:
+    if isinstance(value, (list, tuple)) and len(value) > limit:
+        raise fault(f"has {len(value)} items, {limit} are allowed")
     return tuple(value) if isinstance(value, list) else value
+
+
+def _tuple_of_maps(value: Any) -> Any:
+    return _tuple_of_list(value, MAX_MAPS)
+
+
+def _check_size(value: Any) -> Any:
+    if isinstance(value, dict) and len(value) > MAX_ITEMS:
+        raise fault(f"has {len(value)} entries, {MAX_ITEMS} are allowed")
+    return value
 
 
 Text = Annotated[str, AfterValidator(_check_text)]
@@ -108,7 +125,9 @@ Path = Annotated[Text, AfterValidator(check_path)]
 Token = Annotated[Text, AfterValidator(check_token)]
 
 Listed = BeforeValidator(_tuple_of_list)  # JSON and YAML know lists, definitions are immutable
+ListedMaps = BeforeValidator(_tuple_of_maps)
 Texts = Annotated[tuple[Text, ...], Listed]
+TextMap = Annotated[dict[Text, Text], BeforeValidator(_check_size)]
 Words = Annotated[tuple[Word, ...], Listed]
 # A list that says nothing is the same as none.
 Command = Annotated[tuple[Text, ...] | None, Listed, AfterValidator(lambda words: words or None)]

@@ -36,6 +36,7 @@ _SYMBOLS = (
     frozenset(["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]),
 )
 _FIELD = re.compile(r"[0-9A-Za-z*?,/-]+")
+_WORDS = re.compile(r"[A-Z]+")
 _EVERY_DAY = re.compile(r"\*(?:/0*1)?")
 _ONE_VALUE = re.compile(r"(?<![0-9A-Z])([0-9A-Z]+)-\1/0*[1-9][0-9]*")  # `5-5/2`; cronsim would go on to the end
 _STEPS = re.compile(r"\*(?=/)")
@@ -116,7 +117,7 @@ def _five_fields(text: str) -> str:
     if len(fields) != 5:
         raise ValueError(f"has {len(fields)} fields, not five: minute, hour, day of month, month, day of week")
     for name, field, symbols in zip(_FIELD_NAMES, fields, _SYMBOLS, strict=True):
-        if not _FIELD.fullmatch(field) or not symbols.issuperset(re.findall("[A-Z]+", field)):
+        if not _FIELD.fullmatch(field) or not symbols.issuperset(_WORDS.findall(field)):
             raise ValueError(f"`{field}` is no {name}")
     fields = [_ONE_VALUE.sub(r"\1", field.replace("?", "*")) for field in fields]
     fields[2] = _restricting(fields[2], "1-31")

@@ -106,7 +106,7 @@ def _check_queue(name: str) -> str:
     if len(name) > MAX_AWS_NAME or not _QUEUE.fullmatch(name):
         raise fault(
             f"{shown(name)} is no name of a queue",
-            f"its name, not its URL: at most {MAX_AWS_NAME} letters, digits, `-` and `_`; `.fifo` ends that of a FIFO one",
+            f"its name, not its URL: at most {MAX_AWS_NAME} letters, digits, `-` and `_`, then `.fifo` if it is one",
         )
     return name
 

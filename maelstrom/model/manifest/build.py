@@ -20,6 +20,7 @@ Path = tuple[str | int, ...]
 
 _TAG = "tag:yaml.org,2002:"
 _KNOWN_TAGS = {_TAG + name for name in ("str", "int", "float", "bool", "null", "map", "seq", "timestamp")} | {"", "!"}
+_LONGEST_KEY = 1000  # characters; a key is part of the path of all that is wrong below it
 _LONGEST_NUMBER = 100  # characters; what is longer is no number that any field takes
 _MORE_BOOLS = {"y": True, "Y": True, "n": False, "N": False}  # YAML 1.1 has them, PyYAML leaves them out
 _BOOLS = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
@@ -89,6 +90,9 @@ class _Builder:
         values: dict[str, Any] = {}
         for key, (key_node, item) in self._pairs(node, path).items():
             where = (*path, key)
+            if len(key) > _LONGEST_KEY:
+                self._fault(where, key_node.start, f"the key has {len(key)} characters, {_LONGEST_KEY} are allowed", "")
+                continue
             self.built.marks[where] = Mark(item, key_node.start)
             wanted = shape.below(key)
             value = None if wanted is None else self.value(item, wanted, where)

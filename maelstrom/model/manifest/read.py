@@ -18,7 +18,7 @@ from maelstrom.model.manifest.crontab import expand
 from maelstrom.model.manifest.faults import MAX_PROBLEMS, Fault, faults_of
 from maelstrom.model.manifest.file_model import FileComponent, FileProject
 from maelstrom.model.manifest.shape import shape_of
-from maelstrom.model.manifest.tree import MAX_VALUES, Unreadable, compose
+from maelstrom.model.manifest.tree import MAX_CHARACTERS, MAX_VALUES, Unreadable, compose
 from maelstrom.model.manifest.written import Written
 from maelstrom.model.names import MAX_FULL, name_fault, normal_name, normal_project, project_fault
 from maelstrom.model.project import ComponentEntry, ProjectDefinition, SourceEntry, kinds_fault
@@ -27,7 +27,6 @@ from maelstrom.model.source import SOURCE_TYPES
 from maelstrom.model.variables import merged, read_envfile
 
 _ENOUGH = 10 * MAX_PROBLEMS  # found, before the first ones by line are shown
-_MAX_ENTRIES = 2 * MAX_VALUES  # of the merged environments together
 
 Sources = dict[str, SourceEntry]
 
@@ -39,10 +38,10 @@ def read_project(
     is written, may raise OSError, and should not read more than a MiB. Raises InvalidInput with all problems."""
     written = Written.read(text, file=file, environ=dict(environ))
     try:
-        built = build(compose(written.text), shape_of(FileProject))
+        reading = _Reading(written, build(compose(written.text), shape_of(FileProject)))
     except Unreadable as error:
         raise written.refusal(error.offset, error.message, error.hint) from error
-    return _Reading(written, built).run(read_file)
+    return reading.run(read_file)
 
 
 class _Reading:
@@ -77,6 +76,8 @@ class _Reading:
         except ValidationError as error:
             for fault in faults_of(error, FileProject, self.built.marks.__contains__):
                 self._add(fault)
+                if len(self.problems) >= _ENOUGH:
+                    break
             return None
 
     def _names(self) -> None:
@@ -153,7 +154,7 @@ class _Reading:
         try:
             return read_envfile(read_file(path), path)
         except InvalidInput as error:
-            self.problems |= dict.fromkeys(error.problems)
+            self.problems |= dict.fromkeys(error.problems or (Problem("envfile", error.message, file=path),))
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             hint = "the path is relative to the working directory"
@@ -161,28 +162,30 @@ class _Reading:
         return ()
 
     def _assemble(self, checked: FileProject, shared: tuple[str, ...]) -> ProjectDefinition:
-        entries = sum(len(shared) + len(component.environment) for component in checked.components.values())
-        if entries > _MAX_ENTRIES:
-            self._add(Fault(("environment",), f"the components have over {_MAX_ENTRIES} variables together"))
+        """Holds tens of thousands of components only once: the tree goes first, then each as it is taken."""
+        size = sum(map(len, shared)) * len(checked.components)
+        if size > MAX_CHARACTERS or len(shared) * len(checked.components) > 2 * MAX_VALUES:
+            self._add(Fault(("environment",), "so many variables for so many components are too much"))
             self._refuse()
-        components = {
-            self.components[name]: self._entry(name, component, shared)
-            for name, component in checked.components.items()
-        }
+        self.built = Built()
+        components = {}
+        for name in sorted(self.components, key=self.components.__getitem__):
+            components[self.components[name]] = self._entry(name, checked.components.pop(name), shared)
         try:
-            return ProjectDefinition(name=self.project, components=dict(sorted(components.items())))
+            return ProjectDefinition(name=self.project, components=components)
         except ValidationError as error:
             for fault in faults_of(error, ProjectDefinition, lambda _: True):
                 self._add(fault)
             self._refuse()
 
     def _entry(self, name: str, component: FileComponent, shared: tuple[str, ...]) -> ComponentEntry:
+        # each field was checked as the file's; the two that are only the file's go
         fields = {field: getattr(component, field) for field in ComponentDefinition.model_fields}
         if shared:
             fields["environment"] = merged(shared, component.environment)
         sources = {self._normal(source): entry for source, entry in component.eventsources.items()}
         sources |= self.sources.get(name, {})
-        definition = ComponentDefinition.model_construct(**fields)  # each field was checked above
+        definition = ComponentDefinition.model_construct(fields.keys() & component.model_fields_set, **fields)
         return ComponentEntry(component=definition, eventsources=dict(sorted(sources.items())))
 
     def _at(self, *path: str | int) -> Any:

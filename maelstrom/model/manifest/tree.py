@@ -20,6 +20,7 @@ except ImportError:  # PyYAML without libyaml
 
 MAX_DEPTH = 100
 MAX_VALUES = 100_000  # aliases followed
+MAX_CHARACTERS = 8 << 20  # of all texts, aliases followed
 MAX_DIRECTIVES = 100  # the parser compares each with all before it
 
 _DIRECTIVE = re.compile(r"^%", re.MULTILINE)
@@ -48,6 +49,7 @@ class Node:
     pairs: list[tuple[Node, Node]] = field(default_factory=list)
     size: int = 1  # values in it, itself included, aliases followed
     height: int = 1
+    characters: int = 0  # of the texts in it, keys not counted
 
     @property
     def plain(self) -> bool:
@@ -144,8 +146,11 @@ class _Composer:
             self.keys[-1] = None
         parent.size += node.size
         parent.height = max(parent.height, node.height + 1)
+        parent.characters += node.characters + len(node.text)
         if parent.size > MAX_VALUES:
             raise _too_many(parent.start)
+        if parent.characters > MAX_CHARACTERS:
+            raise Unreadable(parent.start, f"the file has over {MAX_CHARACTERS} characters, its aliases followed")
         if parent.height > MAX_DEPTH:
             raise _too_deep(parent.start)
 
