@@ -126,7 +126,6 @@ Token = Annotated[Text, AfterValidator(check_token)]
 
 Listed = BeforeValidator(_tuple_of_list)  # JSON and YAML know lists, definitions are immutable
 ListedMaps = BeforeValidator(_tuple_of_maps)
-Texts = Annotated[tuple[Text, ...], Listed]
 TextMap = Annotated[dict[Text, Text], BeforeValidator(_check_size)]
 Words = Annotated[tuple[Word, ...], Listed]
 # A list that says nothing is the same as none.

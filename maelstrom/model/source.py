@@ -13,7 +13,7 @@ from maelstrom.model.component import ComponentKey, Definition
 from maelstrom.model.rules import (
     MAX_COUNT,
     Count,
-    Listed,
+    ListedMaps,
     Path,
     Seconds,
     Text,
@@ -163,7 +163,7 @@ class CronRequest(Definition):
     method: Annotated[Token, AfterValidator(_check_method)] = Field(description="HTTP method.")
     path: Path = Field(description="Path, with a query if need be; used as it is.")
     data: Text = Field("", description="Body of the request; never sent with GET.")
-    headers: Annotated[tuple[Header, ...], Listed] = Field((), description="Headers added to the request.")
+    headers: Annotated[tuple[Header, ...], ListedMaps] = Field((), description="Headers added to the request.")
 
 
 class CronSource(Definition):

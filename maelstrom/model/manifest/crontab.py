@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from maelstrom.model.manifest.faults import Fault, faults_of
 from maelstrom.model.project import SourceEntry
+from maelstrom.model.rules import MAX_ITEMS
 from maelstrom.model.source import CronRequest, CronSource
 
 
@@ -30,6 +31,9 @@ def expand(component: str, text: str) -> Iterator[CronLine]:
         words = line.split()
         if not words or words[0].startswith("#"):
             continue
+        if number >= MAX_ITEMS:
+            yield CronLine(number, fault=Fault((), f"crontab has over {MAX_ITEMS} lines"))
+            return
         if len(words) < 2 or not words[-1].startswith("/"):
             reason = "a line of crontab is a schedule and a path that begins with `/`"
             yield CronLine(number, fault=Fault((), reason, "such as `15 3 * * * /cleanup`"))
