@@ -24,7 +24,7 @@ from tools import engine_api
 from tools.machine import Failure, guarded, step
 
 REPOSITORY = "maelstrom-python"
-LAYOUT = "2"  # raised when what goes into the image changes
+LAYOUT = "3"  # raised when what goes into the image changes
 LABEL = "maelstrom_base_image"
 
 # what no server needs, or what is data of the installation itself
@@ -32,8 +32,12 @@ LEFT_OUT = {
     "test", "tests", "idlelib", "tkinter", "turtledemo", "lib2to3", "ensurepip", "site-packages", "dist-packages",
 }  # fmt: skip
 EXTENSIONS_LEFT_OUT = ("_test", "_xx", "xx", "_ctypes_test", "_tkinter")
-# loaded by name while a program runs, so that no list of dependencies has them: name look-up, the end of a thread
-LOADED_BY_NAME = ("libnss_files.so.2", "libnss_dns.so.2", "libresolv.so.2", "libgcc_s.so.1")
+# no list of dependencies has them: loaded by name when a host is looked up or a thread ends; expected of any system by
+# packages with compiled parts
+ALSO = (
+    "libnss_files.so.2", "libnss_dns.so.2", "libresolv.so.2", "libgcc_s.so.1",
+    "libdl.so.2", "libpthread.so.0", "librt.so.1", "libutil.so.1", "libstdc++.so.6",
+)  # fmt: skip
 TOOLS = ("sh", "ls", "cat", "sleep", "env", "wget", "ps", "kill", "id", "mkdir", "rm", "touch", "grep")  # of busybox
 FILES = {
     "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n",
@@ -156,9 +160,9 @@ def _add_shared_libraries(contents: _Contents, programs: list[Path]) -> None:
     for library in sorted(libraries):
         contents.file(library)
     for folder in sorted({library.parent for library in libraries if library.name.startswith("libc.")}):
-        for by_name in LOADED_BY_NAME:
-            if (folder / by_name).exists():
-                contents.file(folder / by_name)
+        for library in (folder / file for file in ALSO):
+            if library.exists():
+                contents.file(library)
     cache = Path("/etc/ld.so.cache")  # libraries in places of this system's own are found as they are here
     if cache.exists():
         contents.file(cache)
