@@ -24,10 +24,12 @@ from maelstrom.activation.watch import Watch
 from maelstrom.model.component import Component, ComponentKey
 from maelstrom.model.errors import MaelstromError, NoRoute
 from maelstrom.model.instance import InstanceStatus
+from maelstrom.runtime.componentlog import copy_log, wants_copy
 from maelstrom.runtime.port import Runtime
 from maelstrom.runtime.spec import fingerprint
 
 log = logging.getLogger("maelstrom.activation")
+lines = logging.getLogger("maelstrom.componentlog")
 
 Spawn = Callable[[Coroutine[Any, Any, Any], str], "asyncio.Task[Any]"]
 
@@ -41,7 +43,7 @@ class Activation:
         self._node = node
         self._by_name: dict[str, ComponentKey] = {}
         self._images = Images(runtime, spawn)
-        self._starter = Starter(runtime, self._images, Governor(), time.monotonic)
+        self._starter = Starter(runtime, self._images, Governor(), time.monotonic, self._copy_log)
         self._stopper = Stopper(runtime)
         self.converger = Converger(
             self._starter,
@@ -112,6 +114,11 @@ class Activation:
             await self._images.pull(component)
         except MaelstromError as error:
             log.warning("%s: %s", component.key.full_name, error.message)  # the start tries again and says so
+
+    def _copy_log(self, component: Component, container: str, since: float) -> None:
+        if wants_copy(component.definition.logdriver):
+            copy = copy_log(self._runtime, container, component.key, lines.info, since=since)
+            self._spawn(copy, f"copy the log of {component.key.full_name} {container[:12]}")
 
     def drain(self) -> None:
         """No new claims from now on; those who wait are refused when the gateway says so."""

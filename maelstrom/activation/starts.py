@@ -25,11 +25,20 @@ LOG_TAIL_LINES = 20
 class Starter:
     """Starts containers through the runtime, a few at a time."""
 
-    def __init__(self, runtime: Runtime, images: Images, governor: Governor, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        images: Images,
+        governor: Governor,
+        monotonic: Callable[[], float],
+        runs: Callable[[Component, str, float], None],
+    ) -> None:
+        """`runs` is told of each container as soon as it runs, with the time since which its log is new."""
         self._runtime = runtime
         self._images = images
         self._governor = governor
         self._monotonic = monotonic
+        self._runs = runs
         self._starting: dict[str, asyncio.Event] = {}  # container -> set when the engine says that it ended
 
     def died(self, container: str) -> bool:
@@ -59,6 +68,7 @@ class Starter:
         """The same end for a container that runs already: ready only after a good answer."""
         mark = _Stopwatch(self._monotonic, instance.receipt.phases)
         ended = self._starting[instance.container] = asyncio.Event()
+        self._runs(component, instance.container, time.time())
         try:
             await self._until_ready(component, instance, ended, mark)
         except BaseException:
@@ -73,6 +83,7 @@ class Starter:
         ended = self._starting[instance.container] = asyncio.Event()
         observed = await self._runtime.start(instance.container)
         mark("start")
+        self._runs(component, instance.container, 0.0)
         if not observed.running:
             raise await self._failed(instance, f"exited with code {observed.exit_code} at start", observed, "")
         take_observed(instance, observed)

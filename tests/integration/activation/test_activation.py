@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
+
+import pytest
 
 from maelstrom.model.component import ComponentKey
 from maelstrom.model.errors import RuntimeFailed
@@ -260,3 +263,12 @@ async def test_deaths_one_after_another_are_slowed_down_but_the_first_ones_are_r
         await engine.kill(container)
         await eventually(lambda container=container: container not in engine.containers)
     await eventually(lambda: here.deployment.not_before > 0)
+
+
+async def test_a_components_lines_are_copied_to_the_daemons_output_where_that_is_asked_for(
+    here: Here, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "maelstrom.componentlog")
+    here.put(logdriver="maelstrom")
+    assert (await here.ask("/print?text=hello-there&n=2")).status == 200
+    await eventually(lambda: caplog.text.count("componentlog shop_web - hello-there") == 2)
