@@ -57,6 +57,10 @@ class Changes:
         """Something may have changed."""
         self._hinted.set()
 
+    def next_pause(self) -> float:
+        """Seconds until a turn comes without a hint."""
+        return self.period * (0.8 + 0.4 * self._random())
+
     async def run(self) -> None:
         """Listens until cancelled; without it hints are only the period's and this process's own."""
         if self._listener is not None:
@@ -67,7 +71,7 @@ class Changes:
 
     async def __anext__(self) -> None:
         try:
-            async with asyncio.timeout(self.period * (0.8 + 0.4 * self._random())):
+            async with asyncio.timeout(self.next_pause()):
                 await self._hinted.wait()
         except TimeoutError:
             return

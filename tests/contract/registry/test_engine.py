@@ -279,25 +279,24 @@ async def test_a_restarted_server_is_used_again_at_once(postgres: PostgresServer
 
 async def test_of_several_hosts_the_one_that_can_be_written_is_used(postgres: PostgresServer, tmp_path: Path) -> None:
     """A closed port, a replica, the primary; then the primary dies and the replica is promoted."""
-    database = postgres.new_database()
-    first = _copy(postgres, tmp_path / "first")
-    first.promote()
-    second = _copy(first, tmp_path / "second")
+    primary = PostgresServer(_folder(tmp_path / "primary"), postgres.binaries)
+    primary.create()
+    replica = primary.standby(_folder(tmp_path / "replica"))
     try:
-        hosts = f"127.0.0.1:1,127.0.0.1:{second.port},127.0.0.1:{first.port}"
-        engine = make_engine(f"postgresql://postgres@{hosts}/{database}")
+        hosts = f"127.0.0.1:1,127.0.0.1:{replica.port},127.0.0.1:{primary.port}"
+        engine = make_engine(f"postgresql://postgres@{hosts}/postgres")
         await run(engine, "create table t (a bigint)")
-        assert await scalar(engine, "select inet_server_port()") == first.port
-        first.crash()
+        assert await scalar(engine, "select inet_server_port()") == primary.port
+        primary.crash()
         with pytest.raises(Unavailable, match="cannot be reached"):
             await run(engine, "insert into t (a) values (1)")
-        second.promote()
+        replica.promote()
         await eventually(lambda: _inserted(engine), within=10, ignoring=(Unavailable,))
-        assert await scalar(engine, "select inet_server_port()") == second.port
+        assert await scalar(engine, "select inet_server_port()") == replica.port
         await engine.dispose()
     finally:
-        second.crash()
-        first.crash()
+        replica.crash()
+        primary.crash()
 
 
 async def _inserted(engine: AsyncEngine) -> bool:
@@ -305,12 +304,13 @@ async def _inserted(engine: AsyncEngine) -> bool:
     return True
 
 
-def _copy(server: PostgresServer, folder: Path) -> PostgresServer:
+def _folder(folder: Path) -> Path:
+    """One that the server's user can get at."""
     for parent in (folder.parent, *folder.parent.parents[:3]):
         parent.chmod(parent.stat().st_mode | 0o011)
     folder.mkdir()
     give_away(folder)
-    return server.standby(folder)
+    return folder
 
 
 async def test_a_server_that_became_read_only_is_left_with_all_its_connections(postgres: PostgresServer) -> None:

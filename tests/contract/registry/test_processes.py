@@ -4,25 +4,40 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from maelstrom.registry.registry import Registry
 from tests.contract.registry.definitions import project
 
 ROOT = Path(__file__).parents[3]
-PUT = """
-import asyncio, json, sys
+
+# Imports once, then each child is a process of its own, all starting at the same moment.
+FORK = """
+import asyncio, json, os, sys
 from maelstrom.model.stored import SourceFilter
 from maelstrom.registry.registry import Registry
 from tests.contract.registry.definitions import http, project, sqs
+{main}
+children = []
+for me in range(int(sys.argv[2])):
+    child = os.fork()
+    if not child:
+        print(json.dumps(asyncio.run(main(sys.argv[1], me))), flush=True)
+        os._exit(0)
+    children.append(child)
+sys.exit(max(os.waitpid(child, 0)[1] for child in children) != 0)
+"""
 
-async def main(url, me, turns):
+PUT = """
+TURNS = 10
+
+async def main(url, me):
     registry = await Registry.open(url)
-    print("ready", flush=True)
-    sys.stdin.readline()
     revisions = []
-    for turn in range(turns):
+    for turn in range(TURNS):
         # Sources move to and fro between the components, and both processes touch the same rows.
         first, second = ("a", "b") if (turn + me) % 2 else ("b", "a")
         put = project("shop", **{
@@ -32,20 +47,22 @@ async def main(url, me, turns):
         revisions.append((await registry.put_project(put, author=str(me))).revision)
         await registry.set_enabled(SourceFilter(), turn % 2 == 0)
     await registry.close()
-    print(json.dumps(revisions), flush=True)
+    return revisions
+"""
 
-asyncio.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
+START = """
+async def main(url, me):
+    registry = await Registry.open(url)
+    revision = await registry.revision()
+    await registry.close()
+    return revision
 """
 
 
 async def test_puts_of_one_project_by_several_processes_come_one_after_the_other(registry: Registry, url: str) -> None:
-    turns = 10
-    processes = [await _process(PUT, url, str(me), str(turns)) for me in range(2)]
-    outputs = await _together(processes)
-    revisions = sorted(number for output in outputs for number in json.loads(output))
-    assert revisions == list(range(1, 2 * turns + 1)), "each put has a number of its own, none failed"
-    history = await registry.history("shop")
-    assert [entry.revision for entry in history] == list(range(2 * turns, 0, -1))
+    outputs = await _forked(PUT, url, 3)
+    assert sorted(number for output in outputs for number in output) == list(range(1, 31)), "none failed or was lost"
+    assert [entry.revision for entry in await registry.history("shop")] == list(range(30, 0, -1))
     stored = await registry.get_project("shop")
     snapshot = await registry.snapshot()
     assert {key.name: component.definition for key, component in snapshot.components.items()} == {
@@ -55,21 +72,7 @@ async def test_puts_of_one_project_by_several_processes_come_one_after_the_other
 
 
 async def test_first_starts_at_once_make_the_schema_once(empty_url: str) -> None:
-    start = """
-import asyncio, sys
-from maelstrom.registry.registry import Registry
-
-async def main(url):
-    print("ready", flush=True)
-    sys.stdin.readline()
-    registry = await Registry.open(url)
-    print(await registry.revision(), flush=True)
-    await registry.close()
-
-asyncio.run(main(sys.argv[1]))
-"""
-    processes = [await _process(start, empty_url) for _ in range(4)]
-    assert await _together(processes) == ["0"] * 4
+    assert await _forked(START, empty_url, 6) == [0] * 6
 
 
 async def test_of_two_puts_based_on_one_revision_one_wins(registry: Registry, url: str) -> None:
@@ -84,28 +87,19 @@ async def test_of_two_puts_based_on_one_revision_one_wins(registry: Registry, ur
     await other.close()
 
 
-async def _process(code: str, *arguments: str) -> asyncio.subprocess.Process:
-    """Started, and waiting for the word to go."""
+async def _forked(main: str, url: str, processes: int) -> list[Any]:
+    """What `main(url, number)` returned in each."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
-        code,
-        *arguments,
+        FORK.format(main=main),
+        url,
+        str(processes),
         cwd=ROOT,
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
-        stdin=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    line = await process.stdout.readline()
-    assert line == b"ready\n", (await process.stderr.read()).decode()
-    return process
-
-
-async def _together(processes: list[asyncio.subprocess.Process]) -> list[str]:
-    ends = await asyncio.gather(*(process.communicate(b"\n") for process in processes))
-    for process, (_, errors) in zip(processes, ends, strict=True):
-        assert process.returncode == 0, errors.decode()
-    return [output.decode().strip() for output, _ in ends]
+    output, errors = await process.communicate()
+    assert process.returncode == 0, errors.decode()
+    return [json.loads(line) for line in output.splitlines()]

@@ -12,6 +12,7 @@ import pytest
 from maelstrom.model.component import ComponentKey
 from maelstrom.model.errors import Unavailable
 from maelstrom.model.stored import Snapshot, SourceFilter
+from maelstrom.registry import registry as registry_module
 from maelstrom.registry.registry import Registry
 from maelstrom.registry.view import View
 from tests.contract.registry.definitions import http, project
@@ -156,8 +157,9 @@ async def test_an_outage_leaves_the_last_copy_and_is_logged_once(
 
 
 async def test_a_frozen_database_neither_blocks_the_view_nor_is_waited_for_without_end(
-    postgres: PostgresServer, postgres_url: str
+    postgres: PostgresServer, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(registry_module, "PING_SECONDS", 0.3)
     async with Gate(postgres.port) as gate:
         through = postgres_url.replace(f":{postgres.port}/", f":{gate.port}/")
         registry = await Registry.open(through, migrate=False)
