@@ -1,0 +1,75 @@
+"""Command line of the benchmark; see the package's docstring."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import statistics
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import docker
+
+from benchmarks.cold_start.ways import docker_run, runtime_start
+from maelstrom.runtime.docker import DockerRuntime
+from tools import base_image, engine_api
+
+IMAGE = "maelstrom-bench-cold-start:1"
+CLUSTER = f"bench-{os.getpid()}"
+BASELINE = "docker run -d"
+
+Way = Callable[[], Awaitable[dict[str, float]]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Cold starts beside `docker run -d` of the same image.")
+    parser.add_argument("--runs", type=int, default=20, help="rounds, each measures every way once")
+    parser.add_argument("--image", default="", help="an image that serves HTTP; default: the least server there is")
+    parser.add_argument("--port", type=int, default=8080)
+    options = parser.parse_args()
+    image = options.image or built()
+    results = asyncio.run(measure(image, options.port, options.runs))
+    report(results)
+
+
+def built() -> str:
+    engine_api.build(Path(__file__).parent / "image", IMAGE, {"BASE": base_image.ensure()}, {})
+    return IMAGE
+
+
+async def measure(image: str, port: int, runs: int) -> dict[str, list[dict[str, float]]]:
+    client = docker.APIClient(version="auto")
+    runtime = DockerRuntime(cluster=CLUSTER, node="bench", private_url="http://127.0.0.1:1", environ=os.environ)
+    ways: dict[str, Way] = {
+        BASELINE: lambda: docker_run(client, image, port),
+        "runtime": lambda: runtime_start(runtime, image, port),
+    }
+    results: dict[str, list[dict[str, float]]] = {name: [] for name in ways}
+    try:
+        for way in ways.values():
+            await way()  # the first of each opens connections and fills caches
+        for _ in range(runs):
+            for name, way in ways.items():
+                results[name].append(await way())
+    finally:
+        await runtime.close()
+        client.close()
+    return results
+
+
+def report(results: dict[str, list[dict[str, float]]]) -> None:
+    print(f"{'ms until the first byte':28}{'median':>9}{'p90':>9}{'min':>9}{'max':>9}{'ratio':>8}")
+    baseline = statistics.median(row["total"] for row in results[BASELINE])
+    for name, rows in results.items():
+        for phase in ["total", *(phase for phase in rows[0] if phase != "total")]:
+            values = sorted(row[phase] for row in rows)
+            median = statistics.median(values)
+            ninety = values[min(len(values) - 1, int(len(values) * 0.9))]
+            label = name if phase == "total" else f"  {phase}"
+            ratio = f"{median / baseline:8.2f}" if phase == "total" else ""
+            print(f"{label:28}{median:9.1f}{ninety:9.1f}{values[0]:9.1f}{values[-1]:9.1f}{ratio}")
+
+
+if __name__ == "__main__":
+    main()
