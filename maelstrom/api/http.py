@@ -24,8 +24,6 @@ from maelstrom.model.errors import (
     UnsupportedMedia,
 )
 
-HEAD_SECONDS = 30.0  # for the first head of a connection, and between two requests
-BODY_SECONDS = 60.0  # for a whole body
 _HEAD_KEPT = 65536  # bytes
 _AUTHORIZATION = re.compile(rb"^authorization:[ \t]*([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
 _NOT_A_METHOD = re.compile(rb"^[!#$%&'*+.^_`|~0-9A-Za-z-]+ [^ \r\n]+ HTTP/1\.[01]\r?\n")
@@ -36,11 +34,13 @@ log = logging.getLogger("maelstrom.api")
 class Connection(web.RequestHandler):
     """One client connection. What aiohttp's parser refuses is answered like everything else: 401 without the token."""
 
-    def __init__(self, server: web.Server, access: Access, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, server: web.Server, access: Access, head_seconds: float, loop: asyncio.AbstractEventLoop
+    ) -> None:
         super().__init__(
             server,
             loop=loop,
-            keepalive_timeout=HEAD_SECONDS,
+            keepalive_timeout=head_seconds,
             access_log=None,  # type: ignore[arg-type]
             auto_decompress=False,  # a small body must not become a large one
         )
@@ -90,15 +90,16 @@ class Connection(web.RequestHandler):
 
 
 class Listener(web.Server):
-    """Makes the connections of one listening socket."""
+    """Makes the connections. `head_seconds`: for a connection's first head to come, and between two requests."""
 
-    def __init__(self, handler: Any, access: Access) -> None:
+    def __init__(self, handler: Any, access: Access, head_seconds: float) -> None:
         super().__init__(handler)
         self._access = access
+        self._head_seconds = head_seconds
         self._running = asyncio.get_running_loop()
 
     def __call__(self) -> Connection:
-        return Connection(self, self._access, self._running)
+        return Connection(self, self._access, self._head_seconds, self._running)
 
 
 def json_response(value: Any, status: int = 200) -> web.Response:
@@ -140,8 +141,9 @@ def check_length(request: web.BaseRequest) -> None:
         raise _too_large()
 
 
-async def read_json(request: web.BaseRequest) -> Any:
-    """The value in the body. Raises UnsupportedMedia, BodyTooLarge, RequestTimeout or BadRequest."""
+async def read_json(request: web.BaseRequest, seconds: float) -> Any:
+    """The value in the body, which has to be there in time. Raises UnsupportedMedia, BodyTooLarge, RequestTimeout or
+    BadRequest."""
     if request.content_type != JSON or (request.charset or "utf-8").lower() not in ("utf-8", "utf8"):
         raise UnsupportedMedia("the body has to be application/json in UTF-8")
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
@@ -150,10 +152,10 @@ async def read_json(request: web.BaseRequest) -> Any:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0  # what counts is whether the answer itself has begun
     try:
-        async with asyncio.timeout(BODY_SECONDS):
+        async with asyncio.timeout(seconds):
             return from_json(await _read(request))
     except TimeoutError as error:
-        raise RequestTimeout(f"the body was not there within {BODY_SECONDS:g} s") from error
+        raise RequestTimeout(f"the body was not there within {seconds:g} s") from error
 
 
 async def _read(request: web.BaseRequest) -> bytes:

@@ -49,10 +49,18 @@ class AdminSettings:
     listen: Listen
     hosts: tuple[str, ...] = ()  # further Host names
     metrics_token: bool = False
+    head_seconds: float = 30.0  # for a head, and between two requests of a connection
+    body_seconds: float = 60.0  # for a whole body
 
     @classmethod
     def of(cls, settings: Settings) -> AdminSettings:
-        return cls(settings.admin_listen, settings.admin_hosts, settings.metrics_token)
+        return cls(
+            listen=settings.admin_listen,
+            hosts=settings.admin_hosts,
+            metrics_token=settings.metrics_token,
+            head_seconds=settings.head_timeout_seconds,
+            body_seconds=settings.body_timeout_seconds,
+        )
 
 
 async def _describe(_: Ports, __: Nothing, ___: None) -> dict[str, Any]:
@@ -93,7 +101,7 @@ class AdminServer:
     async def start(self) -> None:
         """Raises InvalidSettings where the address cannot be had."""
         sockets, self._bound = await bind(self._settings.listen)
-        self._listener = Listener(self._handle, self._access)
+        self._listener = Listener(self._handle, self._access, self._settings.head_seconds)
         loop = asyncio.get_running_loop()
         for bound in sockets:
             self._servers.append(await loop.create_server(self._listener, sock=bound, backlog=128))
@@ -137,7 +145,9 @@ class AdminServer:
         operation, values = _operation(request, path, found)
         parameters = read_parameters(operation, values, query)
         check_length(request)
-        body = None if operation.body is None else read_body(operation.body, await read_json(request))
+        body = None
+        if operation.body is not None:
+            body = read_body(operation.body, await read_json(request, self._settings.body_seconds))
         return await self._reply(request, connection, await self._run(operation, parameters, body))
 
     def _admit(self, request: web.BaseRequest, found: Found | None) -> None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import shutil
 import threading
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+import pytest
+
 from maelstrom.api.client import Client, Target
 from maelstrom.api.server import AdminServer, AdminSettings
 from maelstrom.model.settings import Listen
+from maelstrom.registry.migrate import migrate
 from maelstrom.registry.registry import Registry
 from tests.fakes.api import FakeNode
 
@@ -77,6 +80,25 @@ class AdminThread:
     def call(self, work: Coroutine[Any, Any, T]) -> T:
         """Runs it in the server's loop."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database with the present schema."""
+    path = tmp_path_factory.mktemp("template") / "maelstrom.db"
+    asyncio.run(migrate(f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture
+def database(template: Path, tmp_path: Path) -> Path:
+    return copy_of(template, tmp_path)
+
+
+@pytest.fixture
+def threaded(database: Path) -> Iterator[AdminThread]:
+    with AdminThread(database) as running:
+        yield running
 
 
 def copy_of(template: Path, directory: Path) -> Path:

@@ -2,35 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from maelstrom.registry.migrate import migrate
-from tests.support.admin import Admin, AdminThread, admin_api, copy_of
+from tests.support.admin import Admin, admin_api, database, template, threaded
 
-
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("template") / "maelstrom.db"
-    asyncio.run(migrate(f"sqlite:///{path}"))
-    return path
-
-
-@pytest.fixture
-def database(template: Path, tmp_path: Path) -> Path:
-    return copy_of(template, tmp_path)
+__all__ = ["database", "template", "threaded"]
 
 
 @pytest.fixture
 async def admin(database: Path) -> AsyncIterator[Admin]:
     async with admin_api(database) as running:
-        yield running
-
-
-@pytest.fixture
-def threaded(database: Path) -> Iterator[AdminThread]:
-    with AdminThread(database) as running:
         yield running

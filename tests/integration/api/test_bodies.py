@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.admin import TOKEN, Admin
+from maelstrom.api.server import AdminSettings
+from tests.support.admin import ANY_PORT, TOKEN, Admin, admin_api
 from tests.support.rawhttp import RawAnswer, read_answer, request, send
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -120,6 +122,18 @@ async def test_body_that_never_comes_does_not_hold_up_others(admin: Admin) -> No
     writer.write(b"x" * 10)
     assert (await read_answer(reader)).status == 400
     writer.close()
+
+
+async def test_head_and_body_have_to_come_in_time(database: Path) -> None:
+    async with admin_api(database, settings=AdminSettings(ANY_PORT, head_seconds=0.2, body_seconds=0.2)) as admin:
+        late = await send(admin.port, request("PUT", "/v1/projects/shop", {**JSON, "Content-Length": "10"}, b"{"))
+        assert (late.status, late.json()["code"]) == (408, "request_timeout")
+        for beginning in (b"", b"GET /v1/version HTT"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", admin.port)
+            writer.write(beginning)
+            async with asyncio.timeout(5):
+                assert await reader.read() == b""
+            writer.close()
 
 
 async def test_body_that_breaks_off_changes_nothing(admin: Admin) -> None:
