@@ -120,7 +120,7 @@ def first(clone: Clone) -> subprocess.CompletedProcess[str]:
 def test_demo_shows_the_main_job(first: subprocess.CompletedProcess[str]) -> None:
     assert first.returncode == 0, first.stdout + first.stderr
     for line in (
-        r"✓ maelctl put examples/hello/project.yml: .*added",
+        r"✓ maelctl put examples/hello/project.yml: components added: hello; eventsources added: split, sum, web",
         r"✓ First request, no container runs: 200 .* after \d+ ms",
         r"its receipt: queue \d+ ms, create \d+ ms, start \d+ ms, port open \d+ ms, first ok \d+ ms",
         r"✓ Warm requests: [\d.]+ ms",
@@ -139,7 +139,7 @@ def test_demo_takes_other_ports_where_the_usual_ones_are_taken(first: subprocess
 
 @pytest.mark.usefixtures("first")
 def test_demo_leaves_a_daemon_that_serves(clone: Clone) -> None:
-    with urllib.request.urlopen(f"{clone.public}/", timeout=30) as answer:
+    with urllib.request.urlopen(f"{clone.public}/hello", timeout=30) as answer:
         assert answer.status == 200
 
 
@@ -155,7 +155,7 @@ def test_second_run_reuses_what_the_first_one_left(clone: Clone) -> None:
 
 @pytest.mark.usefixtures("first")
 def test_demo_stop_removes_all_that_was_made(clone: Clone) -> None:
-    urllib.request.urlopen(f"{clone.public}/", timeout=30).close()  # so that a container runs
+    urllib.request.urlopen(f"{clone.public}/hello", timeout=30).close()  # so that a container runs
     made = clone.made
     assert engine_api.containers(clone.label)
     stopped = clone.make("demo-stop")

@@ -25,10 +25,12 @@ from tools.machine import ROOT, Failure, guarded, step, wait_until
 
 EXAMPLE = ROOT / "examples" / "hello"
 IDLE_SECONDS = 3
+PATH = "/hello"  # as the project file says
 WARM_REQUESTS = 50
 NUMBERS = "1,2,3"
+VARIABLES = parts.FOLDER / "demo.env"  # what the project file leaves open
 LOG = parts.FOLDER / "maelstromd.log"
-ACTIVITIES = {"${SplitActivityArn}": "hello-split", "${SumActivityArn}": "hello-sum"}
+ACTIVITIES = {"${SplitActivityArn}": "split", "${SumActivityArn}": "sum"}
 MACHINE = "hello-split-and-sum"
 
 
@@ -37,7 +39,7 @@ def main() -> int:
     parts.images(image.ensure())
     aws_url = parts.aws()
     ready = parts.daemon(aws_url)
-    env = parts.environment(aws_url) | {"HELLO_IMAGE": image.NAME, "HELLO_IDLE_SECONDS": str(IDLE_SECONDS)}
+    env = parts.environment(aws_url)
     print("The main job", flush=True)
     _put(env)
     _wait_for_zero()
@@ -50,15 +52,16 @@ def main() -> int:
 
 
 def _put(env: Mapping[str, str]) -> None:
+    VARIABLES.write_text(f"HELLO_IMAGE={image.NAME}\nHELLO_IDLE={IDLE_SECONDS}\n")
     with step("maelctl put examples/hello/project.yml") as done:
-        result = _maelctl(env, "put", str(EXAMPLE / "project.yml"))
+        result = _maelctl(env, "put", "--env", str(VARIABLES), str(EXAMPLE / "project.yml"))
         changes = [
-            f"{len(names)} {kind} {how}"
+            f"{kind} {how}: {', '.join(names)}"
             for kind in ("components", "eventsources")
             for how, names in result[kind].items()
             if names
         ]
-        done.note = ", ".join(changes) or "nothing has changed"
+        done.note = "; ".join(changes) or "nothing has changed"
 
 
 def _wait_for_zero() -> None:
@@ -69,7 +72,7 @@ def _wait_for_zero() -> None:
 def _first_request(public: str, env: Mapping[str, str]) -> None:
     with step("First request, no container runs") as done, _gateway(public) as connection:
         started = time.monotonic()
-        connection.request("GET", "/")
+        connection.request("GET", PATH)
         answer = connection.getresponse()
         body = answer.read(300).decode(errors="replace").strip()
         milliseconds = (time.monotonic() - started) * 1000
@@ -86,7 +89,7 @@ def _warm_requests(public: str) -> None:
         times = []
         for _ in range(WARM_REQUESTS):
             started = time.monotonic()
-            connection.request("GET", "/")
+            connection.request("GET", PATH)
             answer = connection.getresponse()
             answer.read()
             times.append((time.monotonic() - started) * 1000)
@@ -144,17 +147,18 @@ def _scale_to_zero() -> None:
 def _go_on(ready: Mapping[str, Any], aws_url: str, seconds: float) -> None:
     maelctl = (setup.VENV / "bin" / "maelctl").relative_to(ROOT)
     print(f"""
-Done in {seconds:.0f} s. The daemon goes on running; try
+Done in {seconds:.0f} s. The daemon goes on running. Try
 
-  curl {ready["public"]}/                    starts the component again
-  export MAEL_STATE_DIR={parts.STATE}
-  {maelctl} ps                 what runs
-  {maelctl} es ls              what brings it work
-  {maelctl} logs -f web        what it writes
+  curl {ready["public"]}{PATH}
+  export MAEL_STATE_DIR={parts.STATE.relative_to(ROOT)}
+  {maelctl} ps
+  {maelctl} es ls
+  {maelctl} logs hello
+  {maelctl} put --env {VARIABLES.relative_to(ROOT)} examples/hello/project.yml     (after a change)
   curl {ready["admin"]}/metrics
 
-Its log: {LOG}   AWS stand-in: {aws_url}
-To stop it and remove all that the demo made: make demo-stop""")
+Its log is {LOG.relative_to(ROOT)}, the AWS stand-in {aws_url} (any credentials will do).
+make demo-stop ends all of it and removes what the demo made.""")
 
 
 @contextlib.contextmanager

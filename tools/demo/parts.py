@@ -140,6 +140,7 @@ def _start_daemon(aws_url: str) -> dict[str, Any]:
         "MAEL_ADMIN_LISTEN": f"127.0.0.1:{_port(ADMIN_PORT)}",
         "MAEL_SHUTDOWN_GRACE_SECONDS": str(GRACE_SECONDS),
         "MAEL_STOP_CONTAINERS": "true",
+        "MAEL_SHOW_REASONS": "true",
     }
     process = start_background([setup.VENV / "bin" / "maelstromd"], log=log, env=env)
     _remember(daemon=process)
