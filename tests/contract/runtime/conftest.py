@@ -1,3 +1,5 @@
+"""The two worlds as fixtures, and a listener to a runtime's events."""
+
 from __future__ import annotations
 
 import asyncio

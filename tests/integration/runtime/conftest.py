@@ -1,3 +1,5 @@
+"""A runtime on the real engine under a cluster name of its own, and a registry to pull from."""
+
 from __future__ import annotations
 
 import os

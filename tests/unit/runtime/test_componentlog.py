@@ -1,3 +1,5 @@
+"""Copies of components' log lines in the daemon's output."""
+
 from __future__ import annotations
 
 import asyncio
