@@ -12,6 +12,7 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from maelstrom.model.errors import (
@@ -63,12 +64,15 @@ BY_CODE: dict[str, type[MaelstromError]] = {
 class AwsStepFunctions:
     """Implements `ports.StepFunctions`."""
 
-    def __init__(self, *, poll_threads: int = POLL_THREADS, call_threads: int = CALL_THREADS) -> None:
+    def __init__(
+        self, account: Account | None = None, *, poll_threads: int = POLL_THREADS, call_threads: int = CALL_THREADS
+    ) -> None:
         # Polls that stay open must never keep a report waiting for a thread.
         self._poll_lane = Workers("aws-poll", poll_threads)
         self._call_lane = Workers("aws-call", call_threads)
-        self._poll_client = Client("stepfunctions", read_seconds=POLL_SECONDS, connections=poll_threads)
-        self._call_client = Client("stepfunctions", read_seconds=CALL_SECONDS, connections=call_threads)
+        account = account or Account()
+        self._poll_client = Client(account, "stepfunctions", POLL_SECONDS, connections=poll_threads)
+        self._call_client = Client(account, "stepfunctions", CALL_SECONDS, connections=call_threads)
         self._arns: dict[str, str] = {}
         self._lookup = asyncio.Lock()
 
@@ -143,53 +147,65 @@ class AwsStepFunctions:
             more = {"nextToken": page["nextToken"]}
 
 
-class Client:
-    """One boto3 client, made by the thread that needs it first. Safe to use from many."""
+class Account:
+    """The credentials and the region of this process, and the clients made with them. For use in threads."""
 
-    def __init__(self, service: str, *, read_seconds: float, connections: int) -> None:
-        self._service = service
-        self._read_seconds = read_seconds
-        self._connections = connections
-        self._making = threading.Lock()
-        self._client: Any = None
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._session: Any = None
+        self._clients: dict[Client, Any] = {}
 
-    def call(self, method: str, **arguments: Any) -> dict[str, Any]:
-        """Raises the AWS errors of `model.errors`."""
-        client = None
-        try:
-            client = self._ready()
-            answer: dict[str, Any] = getattr(client, method)(**arguments)
-        except Exception as error:
-            translation = translated(method, error)
-            if isinstance(translation, AwsNotConfigured):
-                self._drop(client)
-            raise translation from error
-        return answer
+    def ready(self, client: Client) -> Any:
+        """The boto3 client, made by the thread that needs it first."""
+        with self._lock:
+            if client not in self._clients:
+                self._clients[client] = self._make(client)
+            return self._clients[client]
 
-    def _ready(self) -> Any:
-        with self._making:
-            if self._client is None:
-                self._client = self._make()
-            return self._client
+    def forget(self, used: Any) -> None:
+        """Environment and files are read again for the next call, unless another thread has seen to that already."""
+        with self._lock:
+            if used is None or used in self._clients.values():
+                self._session = None
+                self._clients.clear()
 
-    def _drop(self, client: Any) -> None:
-        """Environment and files are read again next time; unless another thread was quicker."""
-        with self._making:
-            if self._client is client:
-                self._client = None
-
-    def _make(self) -> Any:
+    def _make(self, client: Client) -> Any:
         import boto3  # here: a third of a second and 20 MB that nodes without AWS sources need not spend
         from botocore.config import Config
 
+        if self._session is None:
+            self._session = boto3.session.Session()
         config = Config(
             connect_timeout=CONNECT_SECONDS,
-            read_timeout=self._read_seconds,
-            max_pool_connections=self._connections,
+            read_timeout=client.read_seconds,
+            max_pool_connections=client.connections,
             retries={"mode": "standard", "total_max_attempts": 1},
             tcp_keepalive=True,
         )
-        return boto3.session.Session().client(self._service, config=config)
+        return self._session.client(client.service, config=config)
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """One service with its own patience and connections."""
+
+    account: Account
+    service: str
+    read_seconds: float
+    connections: int
+
+    def call(self, method: str, **arguments: Any) -> dict[str, Any]:
+        """Raises the AWS errors of `model.errors`."""
+        used = None
+        try:
+            used = self.account.ready(self)
+            answer: dict[str, Any] = getattr(used, method)(**arguments)
+        except Exception as error:
+            translation = translated(method, error)
+            if isinstance(translation, AwsNotConfigured):
+                self.account.forget(used)
+            raise translation from error
+        return answer
 
 
 def translated(method: str, error: Exception) -> MaelstromError:

@@ -17,9 +17,9 @@ import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 POLL_SECONDS = 60.0
-STOP_SECONDS = 0.5  # for answers that are being written; polls are cut
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -33,9 +33,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     listener.listen(1024)
     _prepare_environment(options.host, listener.getsockname()[1])
     asyncio.run(_serve(listener, options))
-    sys.stdout.flush()
-    # Executions wait in threads that the interpreter would join, for as long as their states say.
-    os._exit(0)
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -70,12 +67,19 @@ async def _serve(listener: socket.socket, options: argparse.Namespace) -> None:
         loop.add_signal_handler(number, stop.set)
     config = Config()
     config.bind = [f"fd://{listener.fileno()}"]
-    config.graceful_timeout = STOP_SECONDS
     config.keep_alive_timeout = 75
     config.loglevel = "WARNING"
     service = Service(poll_seconds=options.poll_seconds, page_limit=options.page_limit)
     _announce(listener, options.ready_file)
-    await serve(service, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]  # its own names for ASGI's types
+    app: Any = service  # hypercorn has names of its own for ASGI's types
+    never = asyncio.Event().wait  # hypercorn would install signal handlers of its own
+    server, stopping = loop.create_task(serve(app, config, shutdown_trigger=never)), loop.create_task(stop.wait())
+    await asyncio.wait({server, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if server.done():
+        server.result()
+    # Nothing is kept, so nothing is wound up: executions wait in threads that the interpreter would join, for as long
+    # as their states say, and every open poll would be logged as cancelled.
+    os._exit(0)
 
 
 def _announce(listener: socket.socket, ready_file: Path | None) -> None:
