@@ -38,8 +38,13 @@ class Access:
             raise Unauthorized("wrong token")
 
     def check_host(self, hosts: Sequence[str]) -> None:
-        """`hosts`: all `Host` fields. Raises Forbidden for a name that is not ours."""
-        if len(hosts) != 1 or (name := host_name(hosts[0])) is None:
+        """`hosts`: all `Host` fields. Raises Forbidden for a name that is not ours.
+
+        None at all is fine (HTTP/1.0, as some health checks speak it): a browser always sends one.
+        """
+        if not hosts:
+            return
+        if len(hosts) > 1 or (name := host_name(hosts[0])) is None:
             raise Forbidden("the request has no usable Host field")
         if name not in self._hosts and not _is_address(name):
             raise Forbidden(f"the admin listener does not answer to the name {name[:100]!a}")

@@ -52,6 +52,7 @@ class Client:
             raise BadRequest(f"{target.url} is no URL of a daemon", hint="write it as http://127.0.0.1:8374")
         if not target.token.isascii() or not target.token.isprintable():
             raise BadRequest("the token has characters that no token has", hint=Unauthorized.default_hint)
+        self.missing: list[str] = []  # what answers so far lacked
         self._tls = parts.scheme == "https"
         self._host = parts.hostname
         self._base = parts.path.rstrip("/")
@@ -151,6 +152,8 @@ class Client:
 
     def _call(self, method: str, path: str, query: Mapping[str, Any] | None = None, body: Json | None = None) -> Any:
         connection, response = self._send(method, path, query, body)
+        if missing := response.getheader("Maelstrom-Partial"):
+            self.missing.append(missing)
         try:
             return json.loads(response.read())
         except ValueError as error:

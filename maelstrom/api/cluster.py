@@ -8,8 +8,9 @@ from maelstrom.api.ports import Ports
 from maelstrom.api.replies import Reply, Text
 from maelstrom.api.reports import Report, read_report
 from maelstrom.api.requests import ComponentsQuery, InstancesQuery, NamePath, Nothing
-from maelstrom.model.component import ComponentKey
+from maelstrom.model.errors import Unavailable
 
+PARTIAL = "Maelstrom-Partial"  # names what an answer lacks
 METRICS = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -55,14 +56,15 @@ async def restart_component(ports: Ports, params: NamePath, _: None) -> answers.
     return answers.Restarted(project=restarted.project, component=restarted.name, generation=restarted.generation)
 
 
-async def list_instances(ports: Ports, params: InstancesQuery, _: None) -> list[answers.Instance]:
-    rows = await all_instances(ports)
-    if params.component is not None:
-        wanted = await component_keys(ports, params.component, params.project)
-        rows = [row for row in rows if ComponentKey(row.project, row.component) in wanted]
-    if params.project is not None:
-        rows = [row for row in rows if row.project == params.project]
-    return rows
+async def list_instances(ports: Ports, params: InstancesQuery, _: None) -> Reply:
+    """While the database is away it shows what this node knows by itself, and says that there may be more."""
+    headers = {}
+    try:
+        rows = await all_instances(ports)
+    except Unavailable as error:
+        rows = own_instances(ports)
+        headers = {PARTIAL: f"the other nodes' containers ({error.code})"}
+    return Reply([row for row in rows if _is_meant(row, params)], headers=headers)
 
 
 async def list_nodes(ports: Ports, _: Nothing, __: None) -> list[answers.Node]:
@@ -84,9 +86,13 @@ async def list_nodes(ports: Ports, _: Nothing, __: None) -> list[answers.Node]:
     ]
 
 
+def own_instances(ports: Ports) -> list[answers.Instance]:
+    return [answers.Instance.model_validate(status.as_json()) for status in ports.node.instances()]
+
+
 async def all_instances(ports: Ports) -> list[answers.Instance]:
     """Of this node as they are now, of the other live nodes as they last said."""
-    rows = [answers.Instance.model_validate(status.as_json()) for status in ports.node.instances()]
+    rows = own_instances(ports)
     for report in await other_reports(ports):
         rows += report.instances
     return sorted(rows, key=lambda row: (row.project, row.component, row.node, row.started_at or 0.0, row.container))
@@ -99,10 +105,7 @@ async def other_reports(ports: Ports) -> list[Report]:
     return [read_report(row.node, row.report) for row in await ports.registry.reports() if row.node in live]
 
 
-async def component_keys(ports: Ports, name: str, project: str | None) -> set[ComponentKey]:
-    """All components that a filter means: by name, or by name with its project's prefix; none is no error."""
-    return {
-        component.key
-        for component in await ports.registry.list_components(project=project)
-        if name in (component.name, component.key.full_name)
-    }
+def _is_meant(row: answers.Instance, params: InstancesQuery) -> bool:
+    """The component's name may have the project's prefix; one that nobody has is no error."""
+    named = params.component in (None, row.component, f"{row.project}_{row.component}")
+    return named and params.project in (None, row.project)

@@ -1,7 +1,8 @@
 """The admin listener: who may ask, which operation is meant, how its outcome is sent.
 
 The operations know nothing of HTTP. Order of the checks, for every request: the token (401, whatever else may be
-wrong), `Host` and `Origin` (403), path (404), method (405), parameters (400, 404), body (413, 415, 408, 400, 422).
+wrong), `Host` and `Origin` (403), length (413), path (404), method (405), parameters (400, 404), body (415, 408, 413,
+400, 422).
 No input leads to a 5xx: those are for faults of ours, or of what we need.
 """
 
@@ -142,9 +143,9 @@ class AdminServer:
         path, _, query = request.raw_path.partition("?")
         found = self._routes.find(path)
         self._admit(request, found)
+        check_length(request)
         operation, values = _operation(request, path, found)
         parameters = read_parameters(operation, values, query)
-        check_length(request)
         body = None
         if operation.body is not None:
             body = read_body(operation.body, await read_json(request, self._settings.body_seconds))
@@ -177,7 +178,9 @@ class AdminServer:
             case Text():
                 return text_response(outcome.text, outcome.content_type)
             case Reply():
-                return json_response(_plain(outcome.value), outcome.status)
+                response = json_response(_plain(outcome.value), outcome.status)
+                response.headers.update(outcome.headers)
+                return response
             case _:
                 return json_response(_plain(outcome))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from maelstrom.cli.commands import Command
-from maelstrom.cli.output import Row, ago, show_list
+from maelstrom.cli.output import Row, ago, say, show_list
 from maelstrom.cli.server import client
 from maelstrom.cli.target import Options
 
@@ -16,7 +16,10 @@ from maelstrom.cli.target import Options
 @click.pass_obj
 def ps(options: Options, project: str | None, component: str | None) -> None:
     """Containers of all nodes; other nodes' as they last reported."""
-    rows = client(options).instances(project=project, component=component)
+    server = client(options)
+    rows = server.instances(project=project, component=component)
+    for missing in server.missing:
+        say(f"not shown: {missing}")
     columns = [
         ("PROJECT", lambda row: row["project"]),
         ("COMPONENT", lambda row: row["component"]),

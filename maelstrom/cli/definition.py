@@ -7,6 +7,8 @@ from typing import Any
 
 Json = dict[str, Any]
 
+_EMPTY_IS_MEANT = {"command", "entrypoint", "healthcheckfailedcommand", "pullcommand"}  # unlike unset
+
 
 def as_file(definition: Json) -> Json:
     """The keys of a project file; what is unset is left out."""
@@ -36,4 +38,8 @@ def _source(entry: Json) -> Json:
 
 
 def _set(fields: Json) -> Json:
-    return {key: value for key, value in fields.items() if value not in (None, "", [], {})}
+    return {
+        key: value
+        for key, value in fields.items()
+        if value not in (None, "", [], {}) or (value == [] and key in _EMPTY_IS_MEANT)
+    }

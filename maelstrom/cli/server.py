@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 
 from maelstrom.api.client import Client
@@ -14,6 +15,9 @@ def client(options: Options) -> Client:
 
 def author() -> str:
     """Who is at the keyboard, for the history."""
-    name = os.environ.get("SUDO_USER") or os.environ.get("USER") or os.environ.get("LOGNAME") or str(os.geteuid())
+    try:
+        name = os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):  # a container's user that no passwd knows
+        name = str(os.geteuid())
     text = f"{name}@{os.uname().nodename}"
     return "".join(c for c in text if " " <= c <= "~")[:100]

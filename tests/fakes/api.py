@@ -29,6 +29,7 @@ class FakeNode:
         self.reasons: list[str] = []
         self.refreshed = 0
         self.broken: Exception | None = None  # what `instances` raises
+        self.nodes_broken: Exception | None = None
 
     @property
     def name(self) -> str:
@@ -46,6 +47,8 @@ class FakeNode:
         return self.audits.get(source.key) or SourceAudit(limit=source.maxconcurrency, inflight=0, max_inflight=0)
 
     async def nodes(self) -> Sequence[NodeStatus]:
+        if self.nodes_broken is not None:
+            raise self.nodes_broken
         return [NodeStatus(self._name, "ready", "0.1.0", started_at=1.0), *self.others]
 
     async def logs(self, components: Sequence[ComponentKey], *, since: float, follow: bool) -> AsyncIterator[LogLine]:

@@ -9,7 +9,7 @@ from maelstrom.api.client import Client, Target
 from maelstrom.api.ports import NodeStatus
 from maelstrom.api.reports import make_report
 from maelstrom.model.component import ComponentKey
-from maelstrom.model.errors import AmbiguousName, MaelstromError, NotFound, Unauthorized, Unavailable
+from maelstrom.model.errors import AmbiguousName, BodyTooLarge, MaelstromError, NotFound, Unauthorized, Unavailable
 from maelstrom.model.instance import BlackBox, InstanceStatus
 from tests.support.admin import AdminThread
 
@@ -116,10 +116,24 @@ def test_fault_of_the_daemon_is_a_500_without_details(client: Client, threaded: 
     assert (caught.value.code, caught.value.message) == ("internal", "internal error")
 
 
+def test_own_instances_are_shown_while_the_database_is_away(client: Client, threaded: AdminThread) -> None:
+    threaded.node.instance_rows = [instance("shop", "web", "n1")]
+    threaded.node.nodes_broken = Unavailable("the database cannot be reached")
+    assert [row["node"] for row in client.instances(component="shop_web")] == ["n1"]
+    assert client.missing == ["the other nodes' containers (unavailable)"]
+
+
+def test_definition_over_the_limit_is_told_as_that(client: Client) -> None:
+    environment = [f"V{number}={'x' * 100_000}" for number in range(90)]
+    component = {"image": "a:1", "environment": environment}
+    with pytest.raises(BodyTooLarge):
+        client.put_project({"name": "big", "components": {"web": {"component": component}}})
+
+
 def test_what_is_away_is_said_to_be_away(client: Client, threaded: AdminThread) -> None:
-    threaded.node.broken = Unavailable("the database cannot be reached")
+    threaded.node.nodes_broken = Unavailable("the database cannot be reached")
     with pytest.raises(Unavailable, match="the database cannot be reached"):
-        client.instances()
+        client.nodes()
 
 
 def test_wrong_token_is_told_without_showing_it(threaded: AdminThread) -> None:

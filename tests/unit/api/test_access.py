@@ -65,13 +65,17 @@ def test_host_fields_are_read_strictly(field: str, name: str | None) -> None:
     assert host_name(field) == name
 
 
+def test_request_without_a_host_comes_from_no_browser() -> None:
+    ACCESS.check_host([])
+
+
 def test_hosts_are_addresses_localhost_and_those_of_the_setting() -> None:
     for good in ("127.0.0.1:8374", "[2001:db8::1]:80", "localhost", "admin.example:1", "ADMIN.EXAMPLE"):
         ACCESS.check_host([good])
     for bad in (
         ["evil.example"],
         ["x.admin.example"],
-        [],
+        [""],
         ["localhost", "localhost"],
         ["127.0.0.1.nip.io"],
         ["2130706433x"],

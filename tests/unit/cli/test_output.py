@@ -120,6 +120,7 @@ EVERYTHING = {
             "component": {
                 "image": "app:1",
                 "command": ["sh", "-c", "echo ${HOME} $${X} $Y"],
+                "entrypoint": [],
                 "environment": ["A=${B}", "C=€ \"quoted\" 'x' # no comment", "D=", "E=yes"],
                 "pullpassword": "********",
                 "volumes": [{"source": "/srv", "target": "/data", "readonly": True}],
