@@ -11,6 +11,7 @@ from pathlib import Path
 
 import docker
 
+from benchmarks.cold_start.daemon import Daemon
 from benchmarks.cold_start.ways import docker_run, runtime_start
 from maelstrom.runtime.docker import DockerRuntime
 from tools import base_image, engine_api
@@ -41,9 +42,11 @@ def built() -> str:
 async def measure(image: str, port: int, runs: int) -> dict[str, list[dict[str, float]]]:
     client = docker.APIClient(version="auto")
     runtime = DockerRuntime(cluster=CLUSTER, node="bench", private_url="http://127.0.0.1:1", environ=os.environ)
+    daemon = await asyncio.to_thread(Daemon, CLUSTER, image, port)
     ways: dict[str, Way] = {
         BASELINE: lambda: docker_run(client, image, port),
         "runtime": lambda: runtime_start(runtime, image, port),
+        "maelstromd": lambda: daemon.request(client),
     }
     results: dict[str, list[dict[str, float]]] = {name: [] for name in ways}
     try:
@@ -53,6 +56,7 @@ async def measure(image: str, port: int, runs: int) -> dict[str, list[dict[str, 
             for name, way in ways.items():
                 results[name].append(await way())
     finally:
+        await asyncio.to_thread(daemon.stop)
         await runtime.close()
         client.close()
     return results

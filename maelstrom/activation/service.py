@@ -17,6 +17,7 @@ from maelstrom.activation.deployment import Deployment
 from maelstrom.activation.governor import Governor
 from maelstrom.activation.health import Health
 from maelstrom.activation.images import Images
+from maelstrom.activation.instance import Instance
 from maelstrom.activation.pool import Pool
 from maelstrom.activation.starts import Starter
 from maelstrom.activation.stops import Stopper
@@ -131,14 +132,16 @@ class Activation:
         if stop_containers:
             await asyncio.gather(
                 *(
-                    self._stop_one(deployment, instance.container)
+                    self._stop_one(deployment, instance)
                     for deployment in self.converger.deployments.values()
                     for instance in deployment.pool.instances
                 )
             )
 
-    async def _stop_one(self, deployment: Deployment, container: str) -> None:
+    async def _stop_one(self, deployment: Deployment, instance: Instance) -> None:
+        instance.state = "stopping"  # its death is no news
+        instance.cut()
         try:
-            await self._runtime.stop(container, deployment.component.definition.stopgraceseconds)
+            await self._runtime.stop(instance.container, deployment.component.definition.stopgraceseconds)
         except MaelstromError as error:
-            log.warning("container %s could not be stopped: %s", container[:12], error.message)
+            log.warning("%s: could not be stopped: %s", instance.component.full_name, error.message)

@@ -1,0 +1,88 @@
+"""A real maelstromd as the third way: the first request through the gateway, from no container to the first byte."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import docker
+
+BIN = Path(sys.executable).parent
+READY_SECONDS = 60.0
+
+
+class Daemon:
+    """One daemon with one component, which is gone again a second after each request."""
+
+    def __init__(self, cluster: str, image: str, port: int) -> None:
+        self._directory = tempfile.TemporaryDirectory(prefix="maelstrom-bench-")
+        self._state = Path(self._directory.name) / "state"
+        self._cluster = cluster
+        self._environ = {
+            **os.environ,
+            "MAEL_STATE_DIR": str(self._state),
+            "MAEL_CLUSTER_NAME": cluster,
+            "MAEL_NODE_NAME": f"{cluster}-daemon",
+            "MAEL_PUBLIC_LISTEN": "127.0.0.1:0",
+            "MAEL_ADMIN_LISTEN": "127.0.0.1:0",
+            "MAEL_INTERNAL_LISTEN": "127.0.0.1:0",
+            "MAEL_STOP_CONTAINERS": "true",
+            "MAEL_LOG_LEVEL": "warning",
+        }
+        self._process = subprocess.Popen([str(BIN / "maelstromd")], env=self._environ)
+        self._address = self._wait_ready()
+        self._put(image, port)
+
+    async def request(self, client: docker.APIClient) -> dict[str, float]:
+        """Waits until nothing runs, then asks once."""
+        while self._containers(client):
+            await asyncio.sleep(0.05)  # noqa: ASYNC110 - the engine is another process
+        began = time.perf_counter()
+        reader, writer = await asyncio.open_connection(*self._address)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        answer = await reader.read()
+        ended = time.perf_counter()
+        writer.close()
+        if not answer.startswith(b"HTTP/1.1 200"):
+            raise RuntimeError(f"the gateway answered {answer[:200]!r}")
+        return {"total": (ended - began) * 1000}
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait(60)
+        self._directory.cleanup()
+
+    def _containers(self, client: docker.APIClient) -> list[Any]:
+        found: list[Any] = client.containers(all=True, filters={"label": f"maelstrom_node={self._cluster}-daemon"})
+        return found
+
+    def _wait_ready(self) -> tuple[str, int]:
+        end = time.monotonic() + READY_SECONDS
+        path = self._state / "ready.json"
+        while not path.exists():
+            if self._process.poll() is not None or time.monotonic() > end:
+                raise RuntimeError("maelstromd did not become ready")
+            time.sleep(0.02)
+        url = urlsplit(json.loads(path.read_text())["public"])
+        return url.hostname or "", url.port or 0
+
+    def _put(self, image: str, port: int) -> None:
+        component = {
+            "image": image,
+            "httpport": port,
+            "maxconcurrency": 10,
+            "idletimeoutseconds": 1,
+            "stopgraceseconds": 1,
+            "eventsources": {"site": {"http": {"pathprefix": "/"}}},
+        }
+        text = json.dumps({"name": "bench", "components": {"cold": component}})
+        command = [str(BIN / "maelctl"), "put", "-"]
+        subprocess.run(command, env=self._environ, input=text, text=True, check=True, stdout=subprocess.DEVNULL)
