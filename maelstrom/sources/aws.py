@@ -40,6 +40,9 @@ POLL_THREADS = 1024  # an open poll is a thread that sleeps in the kernel, some 
 CALL_THREADS = 32
 PAGE_SIZE = 1000
 
+# As in boto3, and then what all other SDKs of AWS, and its own containers, use: (in files, environment, default, cast).
+REGION = ("region", ["AWS_DEFAULT_REGION", "AWS_REGION"], None, None)
+
 THROTTLED = frozenset(
     ["Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled", "RequestThrottledException",
      "TooManyRequestsException", "RequestLimitExceeded", "SlowDown", "KmsThrottlingException",
@@ -172,9 +175,10 @@ class Account:
     def _make(self, client: Client) -> Any:
         import boto3  # here: a third of a second and 20 MB that nodes without AWS sources need not spend
         from botocore.config import Config
+        from botocore.session import Session
 
         if self._session is None:
-            self._session = boto3.session.Session()
+            self._session = boto3.session.Session(botocore_session=Session(session_vars={"region": REGION}))
         config = Config(
             connect_timeout=CONNECT_SECONDS,
             read_timeout=client.read_seconds,

@@ -1,3 +1,5 @@
+"""One service for all tests of this folder."""
+
 from __future__ import annotations
 
 import uuid

@@ -1,3 +1,5 @@
+"""One AWS service, and an environment that leads to it and to nothing else."""
+
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator

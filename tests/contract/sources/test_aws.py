@@ -118,6 +118,16 @@ async def test_missing_credentials_and_region_are_said_and_found_when_they_come(
     assert (await service.activity(name)).endswith(name)
 
 
+@pytest.mark.parametrize("variable", ["AWS_DEFAULT_REGION", "AWS_REGION"])
+async def test_the_region_is_found_by_either_name(
+    aws: StandIn, environ: pytest.MonkeyPatch, name: str, variable: str
+) -> None:
+    environ.setenv("AWS_ENDPOINT_URL_SFN", aws.url)
+    environ.delenv("AWS_DEFAULT_REGION")
+    environ.setenv(variable, "ap-south-1")
+    assert ":ap-south-1:" in await AwsStepFunctions().activity(name)
+
+
 async def test_an_unknown_profile_is_a_matter_of_configuration(environ: pytest.MonkeyPatch) -> None:
     environ.setenv("AWS_PROFILE", "nobody")
     with pytest.raises(AwsNotConfigured, match="nobody"):
