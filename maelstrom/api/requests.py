@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from maelstrom.api.wire import MAX_INTEGER
 from maelstrom.model.source import SourceType
 
+MAX_NAMES = 100  # in one request
+
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,81}$", to_lower=True)]  # with or without a prefix
 Glob = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_*?\[\]!-]{1,81}$", to_lower=True)]
 Revision = Annotated[int, Field(ge=1, le=MAX_INTEGER)]
@@ -71,7 +73,7 @@ class SourcesQuery(Parameters):
     component: Name | None = None
     type: SourceType | None = None
     prefix: Name | None = None
-    name: tuple[Name, ...] = Field(default=(), max_length=1000)
+    name: tuple[Name, ...] = Field(default=(), max_length=MAX_NAMES)
 
 
 class DrainedQuery(SourcesQuery):
@@ -79,7 +81,7 @@ class DrainedQuery(SourcesQuery):
 
 
 class LogsQuery(Parameters):
-    component: tuple[Glob, ...] = Field(min_length=1, max_length=100)
+    component: tuple[Glob, ...] = Field(min_length=1, max_length=MAX_NAMES)
     project: Name | None = None
     since: float = Field(default=0, ge=0, le=MAX_INTEGER, description="Seconds since 1970.")
     follow: bool = False
@@ -108,4 +110,4 @@ class SourceFilters(Body):
     component: Name | None = None
     type: SourceType | None = None
     prefix: Name | None = None
-    names: Annotated[list[Name], Field(min_length=1, max_length=1000)] | None = None
+    names: Annotated[list[Name], Field(min_length=1, max_length=MAX_NAMES)] | None = None

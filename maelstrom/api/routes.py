@@ -10,11 +10,11 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 from pydantic import ValidationError
 
 from maelstrom.api.operations import Operation
-from maelstrom.api.requests import Body, Parameters
+from maelstrom.api.requests import MAX_NAMES, Body, Parameters
 from maelstrom.api.wire import check_text
 from maelstrom.model.errors import BadRequest, InvalidInput, NotFound, Problem
 
-MAX_PARAMETERS = 1000
+MAX_PARAMETERS = 2 * MAX_NAMES
 
 
 @dataclass(frozen=True, slots=True)

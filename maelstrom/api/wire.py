@@ -106,8 +106,11 @@ def _integer(text: str) -> int:
     return number
 
 
-def _number(text: str) -> float:
+def _number(text: str) -> float | int:
+    """`1.0` and `1` are one number in JSON Schema; whatever wants a float takes an int, too."""
     number = float(text)
+    if number.is_integer() and abs(number) <= MAX_INTEGER:
+        return int(number)
     if not math.isfinite(number):
         raise _malformed(f"the number {text[:40]} is too large")
     return number
