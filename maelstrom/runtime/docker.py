@@ -16,7 +16,7 @@ from typing import Any
 import docker.errors
 
 from maelstrom.model.component import Component, ComponentKey
-from maelstrom.model.errors import RuntimeFailed
+from maelstrom.model.errors import EngineUnavailable, RuntimeFailed
 from maelstrom.runtime import images
 from maelstrom.runtime.client import EngineClient
 from maelstrom.runtime.engine import Engine
@@ -74,9 +74,9 @@ class DockerRuntime:
             raise RuntimeFailed(str(error), hint="correct the component's definition") from error
         future = self._engine.submit("make", lambda client: client.make(body))
         try:
-            return await asyncio.wrap_future(future)
-        except asyncio.CancelledError:
-            # nobody will ever know the id of what is being made now
+            return await self._engine.result("make", future)
+        except (asyncio.CancelledError, EngineUnavailable):
+            # nobody will ever know the id of what may be made now
             self._unwanted.add(future)
             future.add_done_callback(self._discard)
             raise

@@ -11,6 +11,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 import docker.errors
@@ -26,21 +27,33 @@ log = logging.getLogger("maelstrom.runtime")
 
 T = TypeVar("T")
 Lane = Literal["look", "make", "end"]
-LANE_THREADS: dict[Lane, int] = {"look": 8, "make": 16, "end": 64}
-LANE_SECONDS: dict[Lane, int] = {"look": 30, "make": 120, "end": 120}  # until the engine answers; stops add their grace
+
+
+@dataclass(frozen=True, slots=True)
+class LaneLimits:
+    """`seconds`: until the engine answers one call; a stop adds its grace to it."""
+
+    threads: int
+    seconds: int
+
+
+LANES: dict[Lane, LaneLimits] = {"look": LaneLimits(8, 30), "make": LaneLimits(16, 120), "end": LaneLimits(64, 120)}
 FOREIGN = (requests.RequestException, docker.errors.DockerException, urllib3.exceptions.HTTPError, OSError)
+TURNS = 2  # a call waits at most for one before it, then for itself
 STREAMS_LIMIT = 512  # each open stream holds a thread
 
 
 class Engine:
     """Connects when first used, and again after a failure; the API version is negotiated each time."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(self, environ: Mapping[str, str], lanes: Mapping[Lane, LaneLimits] | None = None) -> None:
         self._environ = dict(environ)
-        self._lanes = {lane: Workers(f"docker-{lane}", threads) for lane, threads in LANE_THREADS.items()}
+        self._limits = dict(lanes or LANES)
+        self._lanes = {lane: Workers(f"docker-{lane}", limits.threads) for lane, limits in self._limits.items()}
         self._clients: dict[Lane, EngineClient] = {}
         self._connecting = threading.Lock()
         self._streams: set[ByteStream] = set()
+        self._closed = False
 
     @property
     def endpoint(self) -> str:
@@ -49,16 +62,31 @@ class Engine:
 
     async def call(self, lane: Lane, work: Callable[[EngineClient], T]) -> T:
         """Raises EngineUnavailable, ImageMissing or RuntimeFailed. Cancelled, it does not wait for the engine."""
-        return await asyncio.wrap_future(self.submit(lane, work))
+        return await self.result(lane, self.submit(lane, work))
 
     def submit(self, lane: Lane, work: Callable[[EngineClient], T]) -> Future[T]:
-        """Like `call`, for callers who need the result also when they are cancelled."""
+        """The first half of `call`, for callers who need the result also when they are cancelled."""
+        if self._closed:
+            raise EngineUnavailable("the runtime is closed", hint="the daemon is stopping")
         return self._lanes[lane].submit(lambda: self._translated(lambda: work(self._client(lane))))
+
+    async def result(self, lane: Lane, submitted: Future[T]) -> T:
+        """The second half. Behind a frozen engine's calls nobody waits for ever, either."""
+        waited_for = asyncio.wrap_future(submitted)
+        if lane == "end":
+            return await waited_for  # as long as the graces of those before it
+        try:
+            async with asyncio.timeout(TURNS * self._limits[lane].seconds):
+                return await waited_for
+        except TimeoutError:
+            raise EngineUnavailable("the Docker engine does not answer in time") from None
 
     async def stream(
         self, name: str, work: Callable[[EngineClient], requests.Response], *, patient: bool
     ) -> ByteStream:
         """An opened stream; whoever asked closes it. `patient`: the thread waits while the reader is slow."""
+        if self._closed:
+            raise EngineUnavailable("the runtime is closed", hint="the daemon is stopping")
         if len(self._streams) >= STREAMS_LIMIT:
             raise RuntimeFailed(f"{STREAMS_LIMIT} streams of the engine are open", hint="follow fewer logs at a time")
         stream = ByteStream(name, lambda: work(self._client("look")), patient=patient, translate=translate)
@@ -72,6 +100,7 @@ class Engine:
         return stream
 
     def close(self) -> None:
+        self._closed = True
         for stream in list(self._streams):
             stream.close()
         for lane in self._lanes.values():
@@ -86,8 +115,8 @@ class Engine:
             if lane not in self._clients:
                 endpoint = find_endpoint(self._environ)
                 known = next(iter(self._clients.values()), None)
-                version = known.api_version if known else negotiate(endpoint, read_seconds=LANE_SECONDS["look"])
-                self._clients[lane] = EngineClient(endpoint, version=version, read_seconds=LANE_SECONDS[lane])
+                version = known.api_version if known else negotiate(endpoint, read_seconds=self._limits["look"].seconds)
+                self._clients[lane] = EngineClient(endpoint, version=version, read_seconds=self._limits[lane].seconds)
             return self._clients[lane]
 
     def _forget(self) -> None:

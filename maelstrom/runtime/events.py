@@ -11,6 +11,7 @@ import json
 import logging
 import random
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 
 from maelstrom.model.errors import EngineUnavailable, MaelstromError
@@ -38,8 +39,9 @@ async def engine_events(engine: Engine, identity: Identity) -> AsyncGenerator[En
             failures = 0
             try:
                 yield EngineEvent("resync")
-                async for event in _read(engine, stream, identity):
-                    yield event
+                async with aclosing(_read(engine, stream, identity)) as events:
+                    async for event in events:
+                        yield event
             finally:
                 stream.close()
             reason = "the engine ended the stream of events"

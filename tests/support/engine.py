@@ -12,12 +12,14 @@ import itertools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import docker
 import docker.errors
 
 from tools import engine as engine_tool
+from tools import engine_api
 
 LABEL_CLUSTER = "maelstrom_cluster"
 _numbers = itertools.count(1)
@@ -30,6 +32,16 @@ def ensure_engine() -> None:
     engine_tool.ensure()
     if not before:
         atexit.register(engine_tool.stop_started)  # does nothing to an engine that was there
+    _remove_leftovers()
+
+
+def _remove_leftovers() -> None:
+    """What a test run that was killed has left behind."""
+    for container in engine_api.containers("maelstrom=true"):
+        cluster = str(container["Labels"].get(LABEL_CLUSTER, ""))
+        owner = cluster.removeprefix("test-").partition("-")[0]
+        if cluster.startswith("test-") and owner.isdigit() and not Path("/proc", owner).exists():
+            engine_api.remove_containers(f"{LABEL_CLUSTER}={cluster}")
 
 
 @functools.cache
