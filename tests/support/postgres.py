@@ -7,7 +7,6 @@ as leases demand, but nothing waits for the disk.
 from __future__ import annotations
 
 import atexit
-import ctypes
 import functools
 import importlib.util
 import itertools
@@ -17,7 +16,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -48,6 +46,7 @@ class PostgresServer:
         self.binaries = binaries
         self.port = _free_port()
         self._process: subprocess.Popen[bytes] | None = None
+        self._watchdog: subprocess.Popen[bytes] | None = None
         self._names = itertools.count(1)
 
     @property
@@ -74,9 +73,9 @@ class PostgresServer:
                 stderr=log,
                 stdin=subprocess.DEVNULL,
                 cwd=self.folder,
-                preexec_fn=_die_with_parent,
                 **_unprivileged(),
             )
+        self._watchdog = _end_with_us(self._process.pid)
         self._await_ready()
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
@@ -85,14 +84,17 @@ class PostgresServer:
             self._process.send_signal(how)
             self._process.wait(START_SECONDS)
             self._process = None
+        if self._watchdog is not None:
+            self._watchdog.kill()
+            self._watchdog.communicate()
+            self._watchdog = None
 
     def crash(self) -> None:
         self.stop(signal.SIGQUIT)
 
     def standby(self, folder: Path) -> PostgresServer:
-        """A replica of this server, running, which follows it until `promote`."""
+        """A replica of this server, running, which follows it until `promote`. `folder`: from `new_folder`."""
         replica = PostgresServer(folder, self.binaries)
-        give_away(folder)
         primary = ["-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres"]
         self._run("pg_basebackup", *primary, "-D", str(replica.data), "-R", "-X", "stream", "-c", "fast", "--no-sync")
         replica.start()
@@ -144,9 +146,8 @@ class PostgresServer:
 @functools.cache
 def shared_server() -> PostgresServer:
     """The server of this test run, made when first asked for and removed at the end."""
-    folder = Path(tempfile.mkdtemp(prefix="maelstrom-pg-"))
-    give_away(folder)
-    server = PostgresServer(folder, _binaries(folder))
+    folder = new_folder()
+    server = PostgresServer(folder, binaries(folder))
 
     def remove() -> None:
         server.stop(signal.SIGQUIT)
@@ -163,11 +164,13 @@ def postgres() -> PostgresServer:
     return shared_server()
 
 
-def give_away(folder: Path) -> None:
-    """PostgreSQL does not run as root: as root the folder becomes another user's."""
+def new_folder() -> Path:
+    """For a server, to be removed by the caller. PostgreSQL does not run as root: then it is another user's."""
+    folder = Path(tempfile.mkdtemp(prefix="maelstrom-pg-"))
     if os.geteuid() == 0:
         user = _user()
         os.chown(folder, user.pw_uid, user.pw_gid)
+    return folder
 
 
 def _user() -> pwd.struct_passwd:
@@ -183,7 +186,8 @@ def _unprivileged() -> dict[str, object]:
     return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": [], "env": environment}
 
 
-def _binaries(folder: Path) -> Path:
+def binaries(folder: Path) -> Path:
+    """Where the programs are; a copy in `folder` where another user could not reach them."""
     versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     if versions:
         return versions[-1].parent
@@ -208,10 +212,9 @@ def _packaged_binaries(folder: Path) -> Path:
     return copy / package.name / "pginstall" / "bin"
 
 
-def _die_with_parent() -> None:
-    """A test run that is killed leaves no server behind."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGQUIT)  # PR_SET_PDEATHSIG
+def _end_with_us(pid: int) -> subprocess.Popen[bytes]:
+    """A test run that is killed leaves no server behind: its end closes the pipe that this process reads."""
+    return subprocess.Popen(["sh", "-c", f"read _; kill -QUIT {pid}"], stdin=subprocess.PIPE, start_new_session=True)
 
 
 def _free_port() -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import importlib
 import shutil
+import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +133,27 @@ async def test_a_table_made_anew_keeps_what_points_to_it(empty_url: str, newer: 
     reopened = await Registry.open(empty_url)
     assert len((await reopened.snapshot()).components) == 1
     await reopened.close()
+
+
+async def test_a_file_that_is_just_being_written_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite itself does not wait when the way of journalling changes: of several first starts some would fail."""
+    path = tmp_path / "maelstrom.db"
+
+    class OtherStart:
+        monotonic = time.monotonic
+
+        def __init__(self) -> None:
+            self.connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self.connection.execute("create table theirs (a)")
+            self.connection.execute("begin immediate")
+
+        def sleep(self, _: float) -> None:
+            self.connection.execute("commit")
+
+    other = OtherStart()
+    monkeypatch.setattr(migration, "time", other)
+    assert await migrate(f"sqlite:///{path}")
+    other.connection.close()
 
 
 async def test_migrations_in_one_process_do_not_mix(tmp_path: Path) -> None:
