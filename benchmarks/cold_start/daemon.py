@@ -43,8 +43,8 @@ class Daemon:
 
     async def request(self, client: docker.APIClient) -> dict[str, float]:
         """Waits until nothing runs, then asks once."""
-        while self._containers(client):
-            await asyncio.sleep(0.05)  # noqa: ASYNC110 - the engine is another process
+        while self._containers(client):  # noqa: ASYNC110 - the engine is another process
+            await asyncio.sleep(0.05)
         began = time.perf_counter()
         reader, writer = await asyncio.open_connection(*self._address)
         writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
