@@ -194,7 +194,7 @@ def _remove(client: EngineClient, container: str) -> None:
     except docker.errors.NotFound:
         return
     except docker.errors.APIError as error:
-        if error.status_code != 409:
+        if "already in progress" not in str(error.explanation):
             raise
         # somebody else removes it just now
         with suppress(docker.errors.NotFound):

@@ -61,6 +61,15 @@ def own_cluster() -> Iterator[str]:
         remove_cluster(cluster)
 
 
+def own_network(cluster: str) -> str:
+    """A network for the containers of one test, removed with its cluster.
+
+    On the default one the address of a container that has crashed goes to the next that anybody starts.
+    """
+    engine().create_network(cluster, labels={LABEL_CLUSTER: cluster})
+    return cluster
+
+
 def remove_cluster(cluster: str) -> None:
     """Kills and removes every container and network of a cluster."""
     client = engine()

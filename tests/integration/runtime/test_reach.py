@@ -16,7 +16,7 @@ from maelstrom.model.component import Component, ComponentDefinition, ComponentK
 from maelstrom.runtime.docker import DockerRuntime
 from maelstrom.runtime.port import EngineEvent
 from maelstrom.runtime.ready import wait_ready
-from tests.support.engine import LABEL_CLUSTER, containers, engine
+from tests.support.engine import LABEL_CLUSTER, containers, engine, own_network
 from tests.support.engine_proxy import EngineProxy
 from tests.support.images import component_image, python_image
 from tests.support.second_engine import SecondEngine, second_engine
@@ -131,10 +131,10 @@ asyncio.run(main(*sys.argv[1:]))
 
 
 async def test_a_daemon_in_a_container_puts_components_on_its_own_network(cluster: str) -> None:
-    network = engine().create_network(cluster, labels={LABEL_CLUSTER: cluster})["Id"]
+    network = own_network(cluster)
     host = engine().create_host_config(
         binds=["/var/run/docker.sock:/var/run/docker.sock", f"{ROOT}:{ROOT}:ro", f"{sys.prefix}:{sys.prefix}:ro"],
-        network_mode=cluster,
+        network_mode=network,
     )
     daemon = engine().create_container(
         python_image(),
@@ -148,7 +148,7 @@ async def test_a_daemon_in_a_container_puts_components_on_its_own_network(cluste
     said = engine().logs(daemon).decode()
     assert ended["StatusCode"] == 0, said
     joined, listen, address = json.loads(said.splitlines()[-1])
-    assert joined == cluster
+    assert joined == network
     ends = engine().inspect_network(network)["Containers"]
     assert [end["IPv4Address"].partition("/")[0] for end in ends.values()] == [address]
     assert listen.rpartition(".")[0] == address.rpartition(".")[0]
