@@ -94,12 +94,11 @@ class Activation:
         deployments = self.converger.deployments
         self._by_name = {key.full_name: key for key in components}
         for key, component in components.items():
-            mark = fingerprint(component)
             deployment = deployments.get(key)
             if deployment is None:
-                deployment = self.converger.add(component, mark)
+                self.converger.add(component, fingerprint(component))
             elif deployment.component != component or deployment.removed:
-                deployment.want(component, mark)
+                deployment.want(component, fingerprint(component))
                 self.converger.wake(deployment)
             if self._images.wanted_on_put(component):
                 self._spawn(self._pull_on_put(component), f"pull {component.definition.image}")
