@@ -51,6 +51,8 @@ def _main(argv: Sequence[str]) -> int:
     logs.set_up(loaded.settings.log_format, loaded.settings.log_level)
     for notice in loaded.notices:
         log.warning("%s", notice)
+    if loaded.settings.gateway_workers > 1:
+        log.warning("this version serves the public gateway by one process, MAEL_GATEWAY_WORKERS changes nothing yet")
     loaded.export(os.environ)
     try:
         import uvloop
