@@ -8,6 +8,7 @@ from maelstrom.api.ports import Ports
 from maelstrom.api.replies import Reply, Text
 from maelstrom.api.reports import Report, read_report
 from maelstrom.api.requests import ComponentsQuery, InstancesQuery, NamePath, Nothing
+from maelstrom.api.wire import sendable
 from maelstrom.model.errors import Unavailable
 
 PARTIAL = "Maelstrom-Partial"  # names what an answer lacks
@@ -87,7 +88,7 @@ async def list_nodes(ports: Ports, _: Nothing, __: None) -> list[answers.Node]:
 
 
 def own_instances(ports: Ports) -> list[answers.Instance]:
-    return [answers.Instance.model_validate(status.as_json()) for status in ports.node.instances()]
+    return [answers.Instance.model_validate(sendable(status.as_json())) for status in ports.node.instances()]
 
 
 async def all_instances(ports: Ports) -> list[answers.Instance]:

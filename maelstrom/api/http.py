@@ -148,9 +148,6 @@ async def read_json(request: web.BaseRequest, seconds: float) -> Any:
         raise UnsupportedMedia("the body has to be application/json in UTF-8")
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise UnsupportedMedia("the body has to be sent without compression")
-    if request.headers.get("Expect", "").lower() == "100-continue":
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0  # what counts is whether the answer itself has begun
     try:
         async with asyncio.timeout(seconds):
             return from_json(await _read(request))
@@ -161,6 +158,9 @@ async def read_json(request: web.BaseRequest, seconds: float) -> Any:
 async def _read(request: web.BaseRequest) -> bytes:
     body = bytearray()
     try:
+        if request.headers.get("Expect", "").lower() == "100-continue":
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            request.writer.output_size = 0  # what counts is whether the answer itself has begun
         async for chunk in request.content.iter_any():
             body += chunk
             if len(body) > MAX_BODY:

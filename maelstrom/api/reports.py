@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from maelstrom.api.answers import Instance
 from maelstrom.api.ports import SourceState, SourceStatus
+from maelstrom.api.wire import sendable
 from maelstrom.model.instance import InstanceStatus
 from maelstrom.model.source import SourceKey
 
@@ -24,11 +25,14 @@ def make_report(
     *, revision: int, instances: Iterable[InstanceStatus], sources: Mapping[SourceKey, SourceStatus]
 ) -> dict[str, Any]:
     """The report of this node. `revision`: of the registry, as this node acts by it now."""
-    return {
-        "revision": revision,
-        "instances": [status.as_json() for status in instances],
-        "sources": [{"project": key.project, "name": key.name, **asdict(sources[key])} for key in sorted(sources)],
-    }
+    report: dict[str, Any] = sendable(
+        {
+            "revision": revision,
+            "instances": [status.as_json() for status in instances],
+            "sources": [{"project": key.project, "name": key.name, **asdict(sources[key])} for key in sorted(sources)],
+        }
+    )
+    return report
 
 
 @dataclass(frozen=True, slots=True)

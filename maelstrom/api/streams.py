@@ -33,7 +33,10 @@ class _OverError(Exception):
 async def send_lines(request: web.BaseRequest, connection: Connection, lines: Lines) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": LINES, **lines.headers})
     protect(response)
-    await response.prepare(request)
+    try:
+        await response.prepare(request)
+    except ConnectionError:
+        return response  # the client is gone already
     rows: asyncio.Queue[bytes | None] = asyncio.Queue(_ROWS_AHEAD)
     try:
         async with asyncio.TaskGroup() as group:

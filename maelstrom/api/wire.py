@@ -61,6 +61,11 @@ def to_json(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
+def sendable(value: Any) -> Any:
+    """The same as plain JSON values, every text fit to be sent and stored."""
+    return json.loads(to_json(value))
+
+
 def from_json(body: bytes) -> Any:
     """The value in a request's body; BadRequest for whatever is no JSON that everybody understands in one way.
 

@@ -67,6 +67,7 @@ def run(arguments: Sequence[str]) -> int:
         from click.shell_completion import shell_complete
 
         return shell_complete(root, {"obj": Options()}, PROGRAM, COMPLETE, os.environ[COMPLETE])
+    _open_missing_streams()
     try:
         code = _invoke(list(arguments))
         sys.stdout.flush()
@@ -81,6 +82,13 @@ def run(arguments: Sequence[str]) -> int:
         say(f"{PROGRAM}: {error.strerror or error}" + (f": {error.filename}" if error.filename else ""))
         return exits.FAILED
     return code
+
+
+def _open_missing_streams() -> None:
+    """A shell may close them (`<&-`): what is read then is empty, what is written goes nowhere."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - for the rest of the process
 
 
 def _invoke(arguments: list[str]) -> int:

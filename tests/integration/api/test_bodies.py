@@ -136,13 +136,14 @@ async def test_head_and_body_have_to_come_in_time(database: Path) -> None:
             writer.close()
 
 
-async def test_body_that_breaks_off_changes_nothing(admin: Admin) -> None:
+async def test_body_that_breaks_off_changes_nothing(admin: Admin, caplog: pytest.LogCaptureFixture) -> None:
     body = json.dumps({"definition": definition()}).encode()
     _, writer = await asyncio.open_connection("127.0.0.1", admin.port)
     writer.write(request("PUT", "/v1/projects/shop", {**JSON, "Content-Length": str(len(body) + 1)}, body))
     await writer.drain()
     writer.close()
     assert (await send(admin.port, request("GET", "/v1/projects", BEARER))).json() == []
+    assert caplog.records == []
 
 
 async def test_expect_100_continue_is_answered_before_the_body(admin: Admin) -> None:

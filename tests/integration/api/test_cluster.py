@@ -83,6 +83,14 @@ def test_instances_are_those_of_all_live_nodes(client: Client, threaded: AdminTh
     }
 
 
+def test_log_of_a_black_box_may_be_any_bytes(client: Client, threaded: AdminThread) -> None:
+    box = BlackBox("it \udcff exited", log_tail=("\ud800 \x00 \x1b[31m",))
+    threaded.node.instance_rows = [instance("shop", "web", "n1", box)]
+    assert client.instances()[0]["black_box"]["log_tail"] == ["? \x00 \x1b[31m"]
+    report = make_report(revision=1, instances=threaded.node.instance_rows, sources={})
+    threaded.call(threaded.registry.write_report("n2", "s", "0.1.0", report))
+
+
 def test_instances_are_filtered_by_project_and_component(client: Client, threaded: AdminThread) -> None:
     threaded.node.instance_rows = [
         instance(p, c, "n1") for p, c in (("shop", "web"), ("blog", "web"), ("shop", "shopjobs"))

@@ -150,6 +150,13 @@ def test_toggling_everything_asks_on_a_terminal(
     assert [row["enabled"] for row in threaded.client().eventsources()] == [enabled]
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_empty_or_nowhere(environ: dict[str, str], closed: str) -> None:
+    command = f"'{MAELCTL}' put - --json {closed}"
+    done = subprocess.run(command, shell=True, env=environ, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (3, False)
+
+
 def test_put_of_a_device_or_a_directory_costs_nothing(process: Ctl) -> None:
     for name in ("/dev/zero", "/", "/dev/null", "a\nb"):
         assert process("put", name).code == 3
