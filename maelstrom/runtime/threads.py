@@ -34,16 +34,25 @@ class Workers:
         return await asyncio.wrap_future(self.submit(work))
 
     def submit(self, work: Callable[[], T]) -> Future[T]:
-        """For callers who need the result even if they are cancelled."""
+        """For callers who need the result even if they are cancelled. RuntimeError: closed, or no thread to be had."""
         if self._closed:
             raise RuntimeError(f"{self._name} is closed")
         future: Future[T] = Future()
         self._jobs.put((future, work))  # type: ignore[arg-type]  # the pair belongs together, the queue cannot say so
         with self._growing:
             if not self._idle.acquire(blocking=False) and self._threads < self._limit:
-                self._threads += 1
-                threading.Thread(target=self._work, name=f"{self._name}-{self._threads}", daemon=True).start()
+                self._grow(future)
         return future
+
+    def _grow(self, future: Future[T]) -> None:
+        try:
+            threading.Thread(target=self._work, name=f"{self._name}-{self._threads + 1}", daemon=True).start()
+        except RuntimeError:  # the system has no more of them: those that there are do it, in their time
+            if not self._threads:
+                future.cancel()
+                raise
+        else:
+            self._threads += 1
 
     def close(self) -> None:
         """Threads end after what they are doing; what waits for its turn is cancelled."""

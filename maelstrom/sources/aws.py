@@ -36,7 +36,7 @@ T = TypeVar("T")
 CONNECT_SECONDS = 5.0
 CALL_SECONDS = 10.0  # without an answer
 POLL_SECONDS = 70.0  # without an answer: AWS holds a poll for 60 s and asks for at least 65 here
-POLL_THREADS = 1024  # an open poll is a thread that sleeps in the kernel, some 60 KB
+POLL_THREADS = 4096  # an open poll is a thread that sleeps in the kernel, some 60 KB
 CALL_THREADS = 32
 PAGE_SIZE = 1000
 

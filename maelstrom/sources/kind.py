@@ -58,6 +58,10 @@ class Kind(Protocol[Item]):
         """Items that one fetch may bring at most."""
         ...
 
+    def most_fetches(self, source: EventSource) -> int:
+        """Fetches that may be open at once, however many slots are free."""
+        ...
+
     def width(self, source: EventSource) -> int:
         """Slots of one poller, by which fetches are numbered."""
         ...

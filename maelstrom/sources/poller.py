@@ -139,7 +139,7 @@ class Poller(Generic[Item]):
 
     def _open_fetches(self) -> float | None:
         """As many as there are free seats. Seconds until there is a reason to look again; None: until woken."""
-        while self.source.enabled and not self._held:
+        while self._may_fetch():
             pause = self._trouble.pause(self._means.clock.monotonic())
             if pause is None or pause > 0:
                 return pause
@@ -148,6 +148,10 @@ class Poller(Generic[Item]):
                 return None
             self._open(Fetch(self.source, seats, seats[0].number // self._kind.width(self.source)))
         return None
+
+    def _may_fetch(self) -> bool:
+        few = len(self._fetches) < self._kind.most_fetches(self.source)
+        return few and self.source.enabled and not self._held
 
     def _open(self, fetch: Fetch) -> None:
         self._trouble.opened()

@@ -25,6 +25,7 @@ from maelstrom.sources.record import SourceRecord
 log = logging.getLogger("maelstrom.sources")
 
 STOPPED = TaskFailure("Maelstrom.Stopped", "the node that worked on the task was stopped")
+MOST_POLLS = 200  # AWS allows 1,000 per activity, of all nodes; each that brings a task makes way for the next
 REPORT = Backoff(first=0.5, cap=20.0)
 HEARTBEAT_AGAIN = Backoff(first=0.25, cap=5.0)  # under the second that HeartbeatSeconds 5 leaves beside the interval
 SPREAD = 0.2  # share of the interval by which heartbeats come earlier, so that those of many tasks do not coincide
@@ -48,6 +49,9 @@ class StepFunctionsKind:
 
     def place(self, source: EventSource) -> str:
         return _definition(source).activityname
+
+    def most_fetches(self, source: EventSource) -> int:
+        return MOST_POLLS
 
     def width(self, source: EventSource) -> int:
         return _definition(source).concurrencyperpoller

@@ -67,6 +67,8 @@ class Activities:
         worker = call.get("workerName")
         if worker is not None:
             rules.check_length("workerName", worker, rules.NAME_CHARACTERS, least=1)
+        if self._book.pollers(arn) >= rules.POLLERS:
+            raise ApiError("ActivityWorkerLimitExceeded", f"Activity Worker Limit Exceeded: '{arn}'")
         loop, queued = asyncio.get_running_loop(), asyncio.Event()
         client_gone = loop.create_task(_disconnect(caller.get()))
         until = loop.time() + self._poll_seconds

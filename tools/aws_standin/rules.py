@@ -18,7 +18,8 @@ TOKEN_CHARACTERS = 2_048
 ERROR_CHARACTERS = 256
 CAUSE_CHARACTERS = 32_768
 PAGE_SIZE, LARGEST_PAGE = 100, 1_000
-MAX_ATTEMPTS, RETRY_SECONDS, BACKOFF_RATE = 3, 1.0, 2.0  # defaults of a Retry
+POLLERS = 1_000  # of one activity
+RETRY_SECONDS, BACKOFF_RATE = 1.0, 2.0  # defaults of a Retry
 
 _ILLEGAL_IN_NAMES = re.compile(r"[\s<>{}\[\]?*\"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\U0010ffff]")
 _ACTIVITY_ARN = re.compile(r"arn:aws[a-z-]*:states:[a-z0-9-]+:\d{12}:activity:.+", re.DOTALL)

@@ -157,6 +157,10 @@ class TaskBook:
                     return task
             return None
 
+    def pollers(self, arn: str) -> int:
+        with self._changed:
+            return len(self._pollers[arn])
+
     @contextmanager
     def watching(self, arn: str, wake: Callable[[], None]) -> Iterator[None]:
         """`wake` is called, from any thread, whenever a task of the activity is queued."""

@@ -81,3 +81,23 @@ async def test_closing_cancels_what_waits_and_ends_the_threads() -> None:
     await eventually(lambda: not [t for t in threading.enumerate() if t.name.startswith("closing")])
     with pytest.raises(RuntimeError):
         workers.submit(lambda: None)
+
+
+async def test_a_system_without_more_threads_refuses_the_first_job_and_lets_the_others_wait_for_a_thread() -> None:
+    workers = Workers("w", 5)
+    usual = threading.stack_size(1 << 46)  # more than there is address space for
+    try:
+        with pytest.raises(RuntimeError, match="thread"):
+            workers.submit(lambda: "lost")
+        threading.stack_size(usual)
+        assert await workers.run(lambda: "worked") == "worked"
+        gate = threading.Event()
+        busy = workers.submit(lambda: gate.wait(5))
+        threading.stack_size(1 << 46)
+        waiting = workers.submit(lambda: "in its turn")
+        gate.set()
+        assert await asyncio.wrap_future(waiting) == "in its turn"
+        assert busy.result()
+    finally:
+        threading.stack_size(usual)
+        workers.close()

@@ -38,6 +38,18 @@ async def test_no_more_than_the_limit_is_worked_at_once_and_all_of_it_in_turn() 
 
 
 @in_virtual_time
+async def test_polls_stay_below_what_aws_allows_and_all_slots_are_used_all_the_same() -> None:
+    async with node(source(maxconcurrency=500), handle=after(5)) as n:
+        counts = n.owner.statuses()[SOURCE].counts
+        await asyncio.sleep(1)
+        assert counts.polls_open == 200
+        tasks = [n.service.schedule() for _ in range(600)]
+        await n.until(lambda: n.worker.open == 500, within=1)
+        await n.until(lambda: all(task.over for task in tasks), within=11)
+        assert n.worker.peak == 500
+
+
+@in_virtual_time
 async def test_a_lease_that_grows_or_shrinks_is_followed_at_once() -> None:
     async with node(source(maxconcurrency=4)) as n:
         counts = n.owner.statuses()[SOURCE].counts
