@@ -6,7 +6,7 @@ SHELL := /bin/sh
 # The first interpreter that is new enough; the tools make their own environment with it.
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
-TOOL = $(if $(PYTHON),PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m,@echo "Python 3.11 or newer is needed: install it (Debian, Ubuntu: apt install python3) and try again." >&2; exit 1; :)
+TOOL = $(if $(PYTHON),$(PYTHON) -m,@echo "Python 3.11 or newer is needed: install it (Debian, Ubuntu: apt install python3) and try again." >&2; exit 1; :)
 READY = @$(TOOL) tools.setup
 RUN = .venv/bin/python -m
 

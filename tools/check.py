@@ -30,6 +30,7 @@ def main() -> int:
     setup.postgresql()
     engine.ensure()
     try:
+        engine.ensure_compose()
         return _check(sys.argv[1:])
     finally:
         if not read_json(WORK / "demo" / "demo.json"):  # a demo that runs meanwhile goes on

@@ -50,6 +50,25 @@ def ensure() -> None:
         done.note += f"version {version.get('Version')}, API {version.get('ApiVersion')}"
 
 
+def ensure_compose() -> None:
+    """Makes sure that docker-compose.yml can be tried. Raises Failure with what to do."""
+    with step("Docker Compose") as done:
+        if not compose_command():
+            if not can_install():
+                raise Failure("Docker Compose is needed to test docker-compose.yml: install it and try again.")
+            install(["docker-compose"])
+        done.note = " ".join(compose_command())
+
+
+def compose_command() -> list[str]:
+    """Compose as it is installed here: a part of the Docker command line, or Debian's program; empty if neither."""
+    if shutil.which("docker"):
+        plugin = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
+        if plugin.returncode == 0:
+            return ["docker", "compose"]
+    return ["docker-compose"] if shutil.which("docker-compose") else []
+
+
 def started_here() -> bool:
     """Whether the engine in use was started by `ensure` of this checkout."""
     return alive(read_json(STARTED))

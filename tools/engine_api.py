@@ -12,7 +12,7 @@ import json
 import os
 import socket
 import tarfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -108,13 +108,9 @@ def import_image(archive: bytes, tag: str, changes: Iterable[str]) -> None:
 def _tar(folder: Path) -> bytes:
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as archive:
-        for path in _files(folder):
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
             archive.add(path, arcname=str(path.relative_to(folder)), recursive=False)
     return out.getvalue()
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in sorted(folder.rglob("*")) if path.is_file() and "__pycache__" not in path.parts)
 
 
 def _call(
