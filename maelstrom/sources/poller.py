@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -45,6 +45,7 @@ class Fetch:
     source: EventSource
     seats: list[Seat]
     number: int
+    stray: bool = False  # where items come from has changed since
     task: asyncio.Task[None] | None = field(default=None, repr=False)
 
 
@@ -88,6 +89,9 @@ class Poller(Generic[Item]):
 
     def follow(self, source: EventSource) -> None:
         """Another definition, or the flag: from the next fetch on, and for what the open ones bring."""
+        place = self._kind.place(source)
+        for fetch in self._fetches:
+            fetch.stray = self._kind.place(fetch.source) != place
         self.source = source
         self._wake.set()
 
@@ -143,15 +147,16 @@ class Poller(Generic[Item]):
             pause = self._trouble.pause(self._means.clock.monotonic())
             if pause is None or pause > 0:
                 return pause
-            seats = self._seats.take(self._kind.batch(self.source)) or self._borrow(self._is_stray)
+            seats = self._seats.take(self._kind.batch(self.source)) or self._borrow(strays_only=True)
             if not seats:
                 return None
             self._open(Fetch(self.source, seats, seats[0].number // self._kind.width(self.source)))
         return None
 
     def _may_fetch(self) -> bool:
-        few = len(self._fetches) < self._kind.most_fetches(self.source)
-        return few and self.source.enabled and not self._held
+        if self._held or not self.source.enabled:
+            return False
+        return sum(not fetch.stray for fetch in self._fetches) < self._kind.most_fetches(self.source)
 
     def _open(self, fetch: Fetch) -> None:
         self._trouble.opened()
@@ -204,7 +209,7 @@ class Poller(Generic[Item]):
     # deliveries
 
     def _deliver(self, fetch: Fetch, item: Item) -> None:
-        source = fetch.source if self._is_stray(fetch) else self.source
+        source = fetch.source if fetch.stray else self.source
         seat = fetch.seats.pop(0) if fetch.seats else None
         delivery = Delivery(self._kind, source, item, self.record, self._means)
         self.record.counts.received += 1
@@ -222,19 +227,18 @@ class Poller(Generic[Item]):
 
     # seats
 
-    def _is_stray(self, fetch: Fetch) -> bool:
-        return self._kind.place(fetch.source) != self._kind.place(self.source)
-
-    def _borrow(self, lends: Callable[[Fetch], bool]) -> list[Seat]:
+    def _borrow(self, *, strays_only: bool) -> list[Seat]:
         """One seat of an open fetch, which then has none for what it may bring."""
-        lender = next((fetch for fetch in self._fetches if fetch.seats and lends(fetch)), None)
-        return [] if lender is None else [lender.seats.pop()]
+        for fetch in self._fetches:
+            if fetch.seats and (fetch.stray or not strays_only):
+                return [fetch.seats.pop()]
+        return []
 
     async def _seat_for(self, seat: Seat | None) -> Seat:
         """The fetch's own; for a stray's item a free one, that of a fetch without items yet, or the next released."""
         patience = SEAT_PATIENCE
         while seat is None:
-            if seats := self._seats.take(1) or self._borrow(lambda _: True):
+            if seats := self._seats.take(1) or self._borrow(strays_only=False):
                 return seats[0]
             if not self._seats.in_use and not patience:
                 raise LeaseLost(f"the lease of {self.source.key.full_name} has no slot any more")

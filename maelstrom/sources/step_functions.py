@@ -125,6 +125,9 @@ class StepFunctionsKind:
                 await pause(REPORT.delay(failures, self._random()))
             else:
                 record.well("report")
+                if isinstance(report, TaskFailure):
+                    fields = {"source": source.key.full_name, "error": report.error}
+                    log.info("a task was reported as failed", extra=fields)
                 return Settled.SUCCEEDED if isinstance(report, TaskSuccess) else Settled.FAILED
 
     async def _report(self, item: ActivityTask, report: TaskSuccess | TaskFailure) -> None:

@@ -131,6 +131,15 @@ async def test_another_activity_is_polled_at_once_and_what_the_old_poll_brings_i
 
 
 @in_virtual_time
+async def test_another_activity_is_polled_by_all_slots_at_once() -> None:
+    async with node(source(maxconcurrency=500)) as n:
+        await n.until(lambda: n.service.calls["poll"] == 200)
+        n.view.put(source(maxconcurrency=500, activityname="other"))
+        await n.until(lambda: n.service.calls["poll"] == 400, within=1)
+        assert n.lease.peak <= 500
+
+
+@in_virtual_time
 async def test_a_strays_item_is_kept_alive_until_a_slot_is_free() -> None:
     async with node(source(), handle=after(100)) as n:
         await n.until(lambda: n.service.calls["poll"] == 1)
