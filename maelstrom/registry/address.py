@@ -20,7 +20,6 @@ _HINT = "sqlite:///path or postgresql://user:password@host/database"
 _DEFAULTS: dict[str, str] = {
     "application_name": "maelstrom",
     "client_encoding": "UTF8",
-    "connect_timeout": "3",  # s, for each host
     "target_session_attrs": "read-write",
     # A peer that is gone without a word is noticed within about 15 s, also while nothing is sent.
     "keepalives_idle": "5",
@@ -91,7 +90,9 @@ def _postgresql(url: str, setting: str) -> PostgresAddress:
     if not all(port.isascii() and port.isdigit() and 0 < int(port) < 65536 for port in ports):
         raise _invalid(setting, "has a port that is no number from 1 to 65535")
     where = ",".join(f"{host}:{port}" for host, port in zip(hosts, ports, strict=True))
-    return PostgresAddress(make_conninfo("", **(_DEFAULTS | given)), f"{where}/{given.get('dbname', '')}")
+    # Seconds for each host: dead ones must not use up the time in which a living one could answer.
+    seconds = {"connect_timeout": "3" if len(hosts) == 1 else "2"}
+    return PostgresAddress(make_conninfo("", **(_DEFAULTS | seconds | given)), f"{where}/{given.get('dbname', '')}")
 
 
 def _invalid(setting: str, message: str) -> InvalidSettings:

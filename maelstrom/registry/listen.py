@@ -21,6 +21,7 @@ from maelstrom.registry.faults import translate
 log = logging.getLogger("maelstrom.registry")
 
 CHECK_SECONDS = 20.0  # a quiet connection is asked for a sign of life after this long
+CONNECT_SECONDS = 30.0  # for all hosts together
 ANSWER_SECONDS = 5.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0
 
@@ -63,10 +64,11 @@ class Listener:
 
     async def _listen(self) -> None:
         """Returns never; raises what ends the connection."""
-        conninfo = self._address.conninfo
-        async with await psycopg.AsyncConnection.connect(
-            conninfo, autocommit=True, prepare_threshold=None
-        ) as connection:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            connection = await psycopg.AsyncConnection.connect(
+                self._address.conninfo, autocommit=True, prepare_threshold=None
+            )
+        try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 for channel in self._channels:
                     await connection.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
@@ -77,6 +79,8 @@ class Listener:
                 await self._receive(connection)
                 async with asyncio.timeout(ANSWER_SECONDS):
                     await connection.execute("select 1")
+        finally:
+            await connection.close()
 
     async def _receive(self, connection: psycopg.AsyncConnection[Any]) -> None:
         async for notice in connection.notifies(timeout=CHECK_SECONDS):

@@ -25,7 +25,7 @@ async def write(
     connection: AsyncConnection, node: str, session: str, version: str, report: dict[str, Any], now: float
 ) -> None:
     values = {"node": node, "session": session, "version": version, "at": now}
-    await connection.execute(_WRITE, values | {"report": json.dumps(report, ensure_ascii=False)})
+    await connection.execute(_WRITE, values | {"report": json.dumps(report)})
 
 
 async def remove(connection: AsyncConnection, node: str) -> None:

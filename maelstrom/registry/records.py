@@ -20,6 +20,8 @@ from maelstrom.model.source import SOURCE_TYPES, EventSource, SourceDefinition, 
 
 log = logging.getLogger("maelstrom.registry")
 
+_KEPT_LENGTH = 16_384
+
 D = TypeVar("D", bound=Definition)
 
 
@@ -34,7 +36,8 @@ def text_of(definition: Definition) -> str:
 
 def definition_of(kind: type[D], text: str) -> D:
     """Raises Unreadable."""
-    found = _parsed(kind, text)
+    # Most text was seen before, because every change is followed by a look at everything; what is kept has a bound.
+    found = _known(kind, text) if len(text) <= _KEPT_LENGTH else _parsed(kind, text)
     if isinstance(found, str):
         raise Unreadable(found)
     return cast(D, found)
@@ -71,9 +74,13 @@ def source_definition_of(kind: str, text: str) -> SourceDefinition:
     return definition_of(cls, text)
 
 
-@functools.lru_cache(maxsize=8192)
+@functools.lru_cache(maxsize=4096)
+def _known(kind: type[Definition], text: str) -> Definition | str:
+    return _parsed(kind, text)
+
+
 def _parsed(kind: type[Definition], text: str) -> Definition | str:
-    """The definition, or why there is none. Kept, because every change is followed by a look at everything."""
+    """The definition, or why there is none."""
     try:
         return kind.model_validate_json(text)
     except ValidationError as error:

@@ -45,7 +45,7 @@ def test_only_a_writable_server_is_wanted_unless_the_url_says_otherwise() -> Non
     assert isinstance(plain, PostgresAddress)
     assert isinstance(told, PostgresAddress)
     assert conninfo_to_dict(plain.conninfo)["target_session_attrs"] == "read-write"
-    assert conninfo_to_dict(plain.conninfo)["connect_timeout"] == "3"
+    assert conninfo_to_dict(plain.conninfo)["connect_timeout"] == "2"
     assert conninfo_to_dict(told.conninfo)["target_session_attrs"] == "any"
     assert conninfo_to_dict(told.conninfo)["connect_timeout"] == "9"
 
