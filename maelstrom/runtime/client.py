@@ -57,7 +57,8 @@ class EngineClient(docker.APIClient):
         params = {"stdout": 1, "stderr": 1, "timestamps": 1, "follow": int(follow), "tail": tail}
         if since > 0:
             params["since"] = f"{since:.9f}"
-        return _patient(self._open("GET", f"/containers/{container}/logs", params))
+        answer = self._open("GET", f"/containers/{container}/logs", params)
+        return _patient(answer) if follow else answer
 
     def open_pull(
         self, name: str, tag: str, registry: str, credentials: dict[str, str] | None, seconds: float

@@ -30,6 +30,7 @@ from maelstrom.runtime.spec import Identity, create_body
 log = logging.getLogger("maelstrom.runtime")
 
 UNWANTED_SECONDS = 10.0  # that `close` waits for containers whose maker was cancelled
+LEFT_BEHIND = "a container that nobody wants is left for the next full list: %s"
 EXEC_POLL_FIRST = 0.01  # seconds; doubles
 EXEC_POLL_MOST = 0.5
 
@@ -179,13 +180,15 @@ class DockerRuntime:
                 removal = self._engine.submit("end", lambda client: _remove(client, container))
                 self._unwanted.add(removal)
                 removal.add_done_callback(self._discarded)
+        except EngineUnavailable as error:
+            log.warning(LEFT_BEHIND, error)
         finally:
             self._unwanted.discard(made)
 
     def _discarded(self, removal: Future[None]) -> None:
         self._unwanted.discard(removal)
         if not removal.cancelled() and (error := removal.exception()) is not None:
-            log.warning("a container that nobody wants is left for the next full list: %s", error)
+            log.warning(LEFT_BEHIND, error)
 
 
 def _remove(client: EngineClient, container: str) -> None:

@@ -66,8 +66,7 @@ class Engine:
 
     def submit(self, lane: Lane, work: Callable[[EngineClient], T]) -> Future[T]:
         """The first half of `call`, for callers who need the result also when they are cancelled."""
-        if self._closed:
-            raise EngineUnavailable("the runtime is closed", hint="the daemon is stopping")
+        self._check_open()
         return self._lanes[lane].submit(lambda: self._translated(lambda: work(self._client(lane))))
 
     async def result(self, lane: Lane, submitted: Future[T]) -> T:
@@ -85,8 +84,7 @@ class Engine:
         self, name: str, work: Callable[[EngineClient], requests.Response], *, patient: bool
     ) -> ByteStream:
         """An opened stream; whoever asked closes it. `patient`: the thread waits while the reader is slow."""
-        if self._closed:
-            raise EngineUnavailable("the runtime is closed", hint="the daemon is stopping")
+        self._check_open()
         if len(self._streams) >= STREAMS_LIMIT:
             raise RuntimeFailed(f"{STREAMS_LIMIT} streams of the engine are open", hint="follow fewer logs at a time")
         stream = ByteStream(name, lambda: work(self._client("look")), patient=patient, translate=translate)
@@ -104,8 +102,12 @@ class Engine:
         for stream in list(self._streams):
             stream.close()
         for lane in self._lanes.values():
-            lane.close()
+            lane.close(_closed())
         self._forget()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise _closed()
 
     def _client(self, lane: Lane) -> EngineClient:
         client = self._clients.get(lane)
@@ -136,6 +138,10 @@ class Engine:
             raise ours from error
 
 
+def _closed() -> EngineUnavailable:
+    return EngineUnavailable("the runtime is closed", hint="the daemon is stopping")
+
+
 def translate(error: Exception) -> MaelstromError:
     """Our error for one of the SDK or of the layers below it."""
     if isinstance(error, docker.errors.APIError):
@@ -158,7 +164,7 @@ def _refused(error: docker.errors.APIError) -> MaelstromError:
         return EngineUnavailable(f"the engine's API version has changed: {said}")
     if status == 503:
         return EngineUnavailable(f"the Docker engine is not ready: {said}")
-    if status == 404 and "no such image" in said.lower():
+    if status == 404 and any(words in said.lower() for words in ("no such image", "image not known")):
         return ImageMissing(said)
     return RuntimeFailed(said, hint=_hint(said), status=status)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import requests
 
-from maelstrom.model.errors import MaelstromError, RuntimeFailed
+from maelstrom.model.errors import EngineUnavailable, MaelstromError, RuntimeFailed
 
 PIECES = 256  # that may wait for a patient reader
 PIECES_IMPATIENT = 8192  # before an impatient reader is told that it was too slow
@@ -76,7 +76,9 @@ class ByteStream:
         self._pieces.clear()
         self._arrived.set()
         if not self._opened.done():
-            self._opened.cancel()
+            # not a cancellation: who waits for the opening was not cancelled
+            self._opened.set_exception(EngineUnavailable("the stream was closed"))
+            self._opened.exception()  # nobody may be left to look at it
         self.on_close()
 
     # the thread

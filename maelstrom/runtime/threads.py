@@ -54,15 +54,16 @@ class Workers:
         else:
             self._threads += 1
 
-    def close(self) -> None:
-        """Threads end after what they are doing; what waits for its turn is cancelled."""
+    def close(self, error: Exception) -> None:
+        """Threads end after what they are doing; what waits for its turn fails with `error`."""
         self._closed = True
         waiting: list[Job] = []
         while not self._jobs.empty():
             if (job := self._jobs.get()) is not None:
                 waiting.append(job)
         for future, _ in waiting:
-            future.cancel()
+            if future.set_running_or_notify_cancel():
+                future.set_exception(error)
         for _ in range(self._threads):
             self._jobs.put(None)
 

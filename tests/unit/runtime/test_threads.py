@@ -11,12 +11,16 @@ from maelstrom.runtime.threads import Workers
 from tests.support.wait import eventually
 
 
+class Closed(Exception):
+    """What those who wait are told."""
+
+
 async def test_results_and_errors_come_back_to_who_waits() -> None:
     workers = Workers("w", 2)
     assert await workers.run(lambda: 1 + 1) == 2
     with pytest.raises(ZeroDivisionError):
         await workers.run(lambda: 1 / 0)
-    workers.close()
+    workers.close(Closed())
 
 
 async def test_never_more_threads_than_the_limit_and_none_before_it_is_needed() -> None:
@@ -40,14 +44,14 @@ async def test_never_more_threads_than_the_limit_and_none_before_it_is_needed() 
     gate.set()
     await asyncio.gather(*running)
     assert most == 3
-    workers.close()
+    workers.close(Closed())
 
 
 async def test_idle_threads_are_used_again() -> None:
     workers = Workers("w", 10)
     names = {await workers.run(lambda: threading.current_thread().name) for _ in range(20)}
     assert len(names) <= 2  # the first may not be waiting yet when the second job comes
-    workers.close()
+    workers.close(Closed())
 
 
 async def test_cancelled_before_its_turn_it_never_runs() -> None:
@@ -64,17 +68,17 @@ async def test_cancelled_before_its_turn_it_never_runs() -> None:
     await first
     await workers.run(lambda: ran.append("third"))
     assert ran == ["third"]
-    workers.close()
+    workers.close(Closed())
 
 
-async def test_closing_cancels_what_waits_and_ends_the_threads() -> None:
+async def test_closing_fails_what_waits_and_ends_the_threads() -> None:
     workers = Workers("closing", 1)
     gate = threading.Event()
     running = asyncio.ensure_future(workers.run(lambda: gate.wait(5)))
     waiting = asyncio.ensure_future(workers.run(lambda: None))
     await asyncio.sleep(0)
-    workers.close()
-    with pytest.raises(asyncio.CancelledError):
+    workers.close(Closed())
+    with pytest.raises(Closed):
         await waiting
     gate.set()
     await running
@@ -100,4 +104,4 @@ async def test_a_system_without_more_threads_refuses_the_first_job_and_lets_the_
         assert busy.result()
     finally:
         threading.stack_size(usual)
-        workers.close()
+        workers.close(Closed())
