@@ -15,5 +15,6 @@ For the daemon::
     server.url                                # http://127.0.0.1:PORT, for ready.json
     await server.stop(grace)                  # log streams end at once, requests within the grace (s)
 
-`metrics.render(...)` makes the text of /metrics from plain counters (`NodePort.metrics`).
+`metrics.render(counters.NodeNow(...))` makes the text of /metrics from plain counters (`NodePort.metrics`), and
+`reports.make_report(...)` what a node writes with each beat for the others to show.
 """

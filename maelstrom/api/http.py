@@ -26,7 +26,7 @@ from maelstrom.model.errors import (
 
 _HEAD_KEPT = 65536  # bytes
 _AUTHORIZATION = re.compile(rb"^authorization:[ \t]*([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
-_NOT_A_METHOD = re.compile(rb"^[!#$%&'*+.^_`|~0-9A-Za-z-]+ [^ \r\n]+ HTTP/1\.[01]\r?\n")
+_REQUEST_LINE = re.compile(rb"^[!#$%&'*+.^_`|~0-9A-Za-z-]+ [^ \r\n]+ HTTP/1\.[01]\r?\n")
 
 log = logging.getLogger("maelstrom.api")
 
@@ -49,7 +49,8 @@ class Connection(web.RequestHandler):
         self._head = b""
 
     def data_received(self, data: bytes) -> None:
-        self._head = (self._head + data)[:_HEAD_KEPT]
+        if len(self._head) < _HEAD_KEPT:
+            self._head = (self._head + data)[:_HEAD_KEPT]
         super().data_received(data)
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -71,14 +72,14 @@ class Connection(web.RequestHandler):
         if request.writer.output_size > 0:
             raise ConnectionError("an answer had begun, there is no room for another one")
         if status >= 500:
-            log.error("The admin API failed below its operations.", exc_info=exc)
+            log.error("the admin API failed below its operations", exc_info=exc)
         found = [field.decode("latin-1") for field in _AUTHORIZATION.findall(self._head)]
         error: MaelstromError
         try:
             self._access.check_token(found)
             if status >= 500:
                 error = MaelstromError("the request could not be answered")
-            elif message and "method" in message and _NOT_A_METHOD.match(self._head):
+            elif message and "method" in message and _REQUEST_LINE.match(self._head):
                 error = MethodNotAllowed("no operation has this method")
             else:
                 error = BadRequest("the request is not valid HTTP/1.1")

@@ -35,6 +35,7 @@ from maelstrom.api.requests import Body, Nothing
 from maelstrom.api.routes import Found, Routes, read_body, read_parameters
 from maelstrom.api.sockets import bind
 from maelstrom.api.streams import send_lines
+from maelstrom.api.wire import LINES
 from maelstrom.model.errors import MaelstromError, MethodNotAllowed, NotFound, Unavailable
 from maelstrom.model.settings import Listen, Settings
 
@@ -127,13 +128,15 @@ class AdminServer:
             response = error_response(error)
             if response.status >= 500:
                 log.warning(
-                    "The admin API could not do what was asked.",
+                    "the admin API could not do what was asked",
                     extra={"method": request.method, "path": request.path, "code": error.code, "why": error.message},
                     exc_info=error if response.status == 500 else None,
                 )
             return response
         except Exception:
-            log.exception("An operation failed.", extra={"method": request.method, "path": request.path})
+            log.exception(
+                "an operation of the admin API failed", extra={"method": request.method, "path": request.path}
+            )
             return error_response(MaelstromError("internal error"))
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -191,7 +194,7 @@ def _operation(request: web.BaseRequest, path: str, found: Found | None) -> tupl
     operation = found.operations.get(request.method)
     if operation is None and request.method == "HEAD":
         get = found.operations.get("GET")
-        operation = get if get is not None and get.id != "logs" else None
+        operation = get if get is not None and get.content_type != LINES else None
     if operation is None:
         allowed = sorted(found.operations)
         raise MethodNotAllowed(f"{path[:200]} knows {', '.join(allowed)} only", allow=allowed)

@@ -69,7 +69,7 @@ async def _fill(rows: asyncio.Queue[bytes | None], source: AsyncIterator[Mapping
     except MaelstromError as error:
         await rows.put(_error_line(error))
     except Exception:
-        log.exception("A stream of rows broke.")
+        log.exception("a stream of the admin API broke")
         await rows.put(_error_line(MaelstromError("the stream broke")))
     await rows.put(None)
 
