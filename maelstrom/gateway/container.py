@@ -174,7 +174,7 @@ class ContainerLink(asyncio.Protocol):
             self._counted(exchange, data, 0)
         elif state == CHUNKS:
             exchange.moved = True
-            self._chunked(exchange, b"", data)
+            self._chunked(exchange, data)
         else:
             exchange.moved = True
             exchange.pass_on(data)
@@ -218,7 +218,6 @@ class ContainerLink(asyncio.Protocol):
         else:
             self._state, last = UNTIL_CLOSE, True
         extra = b"" if exchange.plain and not last else exchange.answer_lines(last=last)
-        exchange.begin(code)
         self._first(exchange, head, data, extra)
 
     def _first(self, exchange: Exchange, head: AnswerHead, data: bytes, extra: bytes) -> None:
@@ -228,8 +227,9 @@ class ContainerLink(asyncio.Protocol):
             lines = head.head
             if exchange.asked & F_OLD:
                 lines = without_coding(lines)
-            self._chunked(exchange, lines + extra + b"\r\n", data[end:])
+            self._chunked(exchange, data[end:], lines + extra + b"\r\n", head.code)
             return
+        exchange.begin(head.code)
         if extra or not head.unchanged:
             lines = head.head
             data = b"%b%b\r\n%b" % (lines, extra, data[end:])
@@ -272,15 +272,19 @@ class ContainerLink(asyncio.Protocol):
         if not left and self.exchange is exchange:
             self._complete(exchange)
 
-    def _chunked(self, exchange: Exchange, before: bytes, data: bytes) -> None:
+    def _chunked(self, exchange: Exchange, data: bytes, before: bytes = b"", code: int = 0) -> None:
+        """`before`: the head, if it has not been passed on yet."""
         assert self._chunks is not None
         try:
             out, rest = self._chunks.feed(data)
         except Malformed as malformed:
             self._refuse(exchange, str(malformed))
             return
-        if before or out:
-            exchange.pass_on(before + out if before else out)
+        if before:
+            exchange.begin(code)
+            exchange.pass_on(before + out)
+        elif out:
+            exchange.pass_on(out)
         if rest is not None and self.exchange is exchange:
             self.keep = self.keep and not rest
             self._complete(exchange)

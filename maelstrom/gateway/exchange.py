@@ -91,6 +91,9 @@ class Exchange:
     # the claim
 
     def claim(self) -> None:
+        if self.prepared.shortened == 0.0:
+            self._expired()
+            return
         try:
             instance = self.prepared.target.pool.claim(self)
         except MaelstromError as error:
