@@ -76,13 +76,7 @@ def _sources(
     for name, (component, definition) in wanted.items():
         row = stored.get(name)
         longest = components[component].maxdurationseconds * 1000
-        values: dict[str, Any] = {
-            "component": component,
-            "type": _type_of(definition),
-            "definition": text_of(definition),
-            "m": getattr(definition, "maxconcurrency", None),
-            "removed": False,
-        }
+        values = _columns(component, definition)
         if row is None:
             names["added"].append(name)
             values |= {"project": project, "name": name, "full_name": f"{project}_{name}", "version": 1}
@@ -104,6 +98,16 @@ def _sources(
             found.update_sources.append(_hidden(row))
     found.update_sources.sort(key=lambda values: int(values["key"]))
     found.eventsources = Changes(**{kind: _names(some) for kind, some in names.items()})
+
+
+def _columns(component: str, definition: SourceDefinition) -> dict[str, Any]:
+    return {
+        "component": component,
+        "type": _type_of(definition),
+        "definition": text_of(definition),
+        "m": getattr(definition, "maxconcurrency", None),
+        "removed": False,
+    }
 
 
 def _hidden(row: Row[Any]) -> dict[str, Any]:
