@@ -18,12 +18,12 @@ _CHARACTERS = "letters, digits, `_` and `-`"
 
 
 def normal_project(text: str) -> str:
-    return text.strip().lower()
+    return _lower(text.strip())
 
 
 def normal_name(text: str, project: str) -> str:
-    """Lower case, without the prefix. `project` is in normal form."""
-    return text.lower().removeprefix(f"{project}_")
+    """Lower case, without the prefix. `project` is in normal form, or empty where it is not known."""
+    return _lower(text).removeprefix(f"{project}_") if project else _lower(text)
 
 
 def project_fault(name: str) -> str:
@@ -49,3 +49,8 @@ def name_fault(name: str, project: str) -> str:
             f" {MAX_FULL} are allowed, so {MAX_FULL - 1 - len(project)} remain"
         )
     return ""
+
+
+def _lower(text: str) -> str:
+    """Only of ASCII: the small form of some other letters is an ASCII one (the Kelvin sign's is `k`)."""
+    return text.lower() if text.isascii() else text

@@ -113,7 +113,7 @@ def clashes(spans: Iterable[tuple[int, PortSpan]]) -> list[tuple[int, int, str]]
                 pair = sorted((current[2], furthest[2]))
                 found.append((pair[1], pair[0], text.format(current[0])))
             furthest = max(furthest, current, key=lambda each: each[1])
-    return found
+    return sorted(found)
 
 
 def parse_ulimit(text: str) -> Ulimit:

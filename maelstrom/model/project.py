@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from maelstrom.model.component import ComponentDefinition, Definition
 from maelstrom.model.names import name_fault, project_fault
@@ -37,6 +37,8 @@ def _check_name(name: str) -> str:
 
 class SourceEntry(Definition):
     """One source of a put: exactly one of the kinds is set. `crontab` lines have become `cron` entries here."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
 
     http: HttpSource | None = Field(None, description="Requests from outside.")
     cron: CronSource | None = Field(None, description="Requests by schedule.")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import AfterValidator, Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
 
 from maelstrom.model.component import ComponentKey, Definition
 from maelstrom.model.rules import (
@@ -134,6 +134,10 @@ Hostname = Annotated[Text, AfterValidator(_check_host)]
 
 class HttpSource(Definition):
     """Requests from outside, by host and path prefix; at least one of the two is given."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": ["hostname"]}, {"required": ["pathprefix"]}]},
+    )
 
     hostname: Hostname = Field(
         "", description="Host of the request, in any case, without port. Unset: any host, after all rules with a host."

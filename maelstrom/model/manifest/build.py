@@ -20,23 +20,11 @@ Path = tuple[str | int, ...]
 
 _TAG = "tag:yaml.org,2002:"
 _KNOWN_TAGS = {_TAG + name for name in ("str", "int", "float", "bool", "null", "map", "seq", "timestamp")} | {"", "!"}
-_LONGEST_KEY = 1000  # characters; a key is part of the path of all that is wrong below it
+_LONGEST_KEY = 200  # characters; a key is part of the path of all that is wrong below it
 _LONGEST_NUMBER = 100  # characters; what is longer is no number that any field takes
 _MORE_BOOLS = {"y": True, "Y": True, "n": False, "N": False}  # YAML 1.1 has them, PyYAML leaves them out
 _BOOLS = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
 _FLOATS = {".inf": float("inf"), "+.inf": float("inf"), "-.inf": float("-inf"), ".nan": float("nan")}
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """Where a value and its key stand: offsets into the text."""
-
-    value: Node
-    key: int | None = None
-
-    @property
-    def start(self) -> int:
-        return self.value.start if self.key is None else self.key
 
 
 @dataclass(slots=True)
@@ -44,11 +32,12 @@ class Built:
     """`value` is for the model; `faults` are (path, offset, offset of the other place or None, message, hint)."""
 
     value: Any = None
-    marks: dict[Path, Mark] = field(default_factory=dict)
+    marks: dict[Path, int] = field(default_factory=dict)  # where keys and items stand: offsets into the text
+    blocks: dict[Path, int] = field(default_factory=dict)  # where texts begin whose lines are kept (`|`)
     faults: list[tuple[Path, int, int | None, str, str]] = field(default_factory=list)
 
-    def mark(self, path: Path) -> Mark | None:
-        """That of the value, or of the nearest one around it; None at the top."""
+    def mark(self, path: Path) -> int | None:
+        """That of the key or item, or of the nearest one around it; None at the top."""
         while path and path not in self.marks:
             path = path[:-1]
         return self.marks.get(path)
@@ -70,6 +59,8 @@ class _Builder:
     def value(self, node: Node, shape: Shape, path: Path) -> Any:
         if node.tag not in _KNOWN_TAGS:
             self._fault(path, node.start, f"the tag {shown(node.tag)} is not known", "leave the tag out")
+        if node.style == "|":
+            self.built.blocks[path] = node.start
         if node.kind == "scalar":
             value = _scalar(node, shape)
             return {} if value is None and shape.kind in ("map", "dict") else value
@@ -82,7 +73,7 @@ class _Builder:
         values = []
         for index, item in enumerate(node.items):
             where = (*path, index)
-            self.built.marks[where] = Mark(item)
+            self.built.marks[where] = item.start
             values.append(self.value(item, shape.item, where))
         return values
 
@@ -93,7 +84,7 @@ class _Builder:
             if len(key) > _LONGEST_KEY:
                 self._fault(where, key_node.start, f"the key has {len(key)} characters, {_LONGEST_KEY} are allowed", "")
                 continue
-            self.built.marks[where] = Mark(item, key_node.start)
+            self.built.marks[where] = key_node.start
             wanted = shape.below(key)
             value = None if wanted is None else self.value(item, wanted, where)
             if value is None and wanted is not None and shape.kind == "map":

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from maelstrom.model.component import ComponentDefinition
 from maelstrom.model.errors import InvalidInput
 from maelstrom.model.manifest.faults import MAX_PROBLEMS, Fault, Path, faults_of
+from maelstrom.model.manifest.shape import shape_of
 from maelstrom.model.project import ComponentEntry, ProjectDefinition, SourceEntry
 from maelstrom.model.source import HttpSource
 
@@ -32,6 +33,9 @@ def check_project(data: Any) -> ProjectDefinition:
     if project is None or checking.found:
         checking.refuse()
     return project
+
+
+_ROOT = shape_of(ProjectDefinition)
 
 
 class _TooMany(Exception):
@@ -69,10 +73,7 @@ class _Checking:
         try:
             return model.model_validate(data)
         except ValidationError as error:
-            self.found += (
-                Fault((*path, *fault.path), fault.message, fault.hint)
-                for fault in faults_of(error, model, lambda where: _has(data, where))
-            )
+            self.found += faults_of(error, _ROOT, path, lambda where: _has(data, where[len(path) :]))
         if len(self.found) >= MAX_PROBLEMS:
             raise _TooMany
         return None

@@ -9,6 +9,7 @@ from hashlib import sha256
 from pydantic import ValidationError
 
 from maelstrom.model.manifest.faults import Fault, faults_of
+from maelstrom.model.manifest.shape import shape_of
 from maelstrom.model.project import SourceEntry
 from maelstrom.model.rules import MAX_ITEMS
 from maelstrom.model.source import CronRequest, CronSource
@@ -46,5 +47,5 @@ def expand(component: str, text: str) -> Iterator[CronLine]:
             source = CronSource(schedule=schedule, http=CronRequest(method="GET", path=path))
             yield CronLine(number, name, SourceEntry(cron=source))
         except ValidationError as error:
-            for fault in faults_of(error, CronSource, lambda _: True):
+            for fault in faults_of(error, shape_of(CronSource)):
                 yield CronLine(number, fault=fault)

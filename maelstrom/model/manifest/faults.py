@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from maelstrom.model.errors import Problem
-from maelstrom.model.manifest.shape import Shape, key_hint, shape_of
+from maelstrom.model.manifest.shape import Shape, key_hint
 from maelstrom.model.rules import shown
 
 MAX_PROBLEMS = 100
@@ -34,15 +34,16 @@ class Fault:
         return Problem(path, _cut(self.message, MAX_TEXT), _cut(self.hint, MAX_TEXT), file=file, line=line)
 
 
-def faults_of(error: ValidationError, model: type[BaseModel], has: Callable[[Path], bool]) -> Iterator[Fault]:
-    """`has` says whether the input has a value at a path: of two fields that contradict each other one is blamed that
-    is there."""
-    root = shape_of(model)
+def faults_of(
+    error: ValidationError, root: Shape, base: Path = (), has: Callable[[Path], bool] = lambda _: True
+) -> Iterator[Fault]:
+    """`root` is the shape of the whole input, `base` where in it the value stands that was checked. `has` says whether
+    the input has a value at a path: of two fields that contradict each other one is blamed that is there."""
     for each in error.errors(include_url=False):
         kind = each["type"]
         if kind == "default_factory_not_called":  # only says that another field is wrong, and that one is listed
             continue
-        path = each["loc"][:-1] if each["loc"][-1:] == ("[key]",) else each["loc"]
+        path = (*base, *(each["loc"][:-1] if each["loc"][-1:] == ("[key]",) else each["loc"]))
         context = each.get("ctx", {})
         if kind == "rule":
             instead = (*path[:-1], context["at"])

@@ -2,14 +2,16 @@
 
 The steps: paste variables, read YAML, build values, check them by the models, check names, expand crontab, merge
 environments. Each step says all it can say even where another one failed; files are only read through `read_file`.
+Checked is component by component and source by source: what is right is not held twice, and of what is wrong in very
+many places not all is collected.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from maelstrom.model.component import ComponentDefinition
 from maelstrom.model.errors import InvalidInput, Problem
@@ -26,9 +28,11 @@ from maelstrom.model.rules import shown
 from maelstrom.model.source import SOURCE_TYPES
 from maelstrom.model.variables import merged, read_envfile
 
-_ENOUGH = 10 * MAX_PROBLEMS  # found, before the first ones by line are shown
+M = TypeVar("M", bound=BaseModel)
 
-Sources = dict[str, SourceEntry]
+_ENOUGH = 10 * MAX_PROBLEMS  # found, before the first ones by line are shown
+_FILE = shape_of(FileProject)
+_COMPONENT = FileComponent(image="image")  # stands for one that is checked on its own
 
 
 def read_project(
@@ -38,7 +42,7 @@ def read_project(
     is written, may raise OSError, and should not read more than a MiB. Raises InvalidInput with all problems."""
     written = Written.read(text, file=file, environ=dict(environ))
     try:
-        reading = _Reading(written, build(compose(written.text), shape_of(FileProject)))
+        reading = _Reading(written, build(compose(written.text), _FILE))
     except Unreadable as error:
         raise written.refusal(error.offset, error.message, error.hint) from error
     return reading.run(read_file)
@@ -52,80 +56,96 @@ class _Reading:
         self.built = built
         self.problems: dict[Problem, None] = {}  # in order, none twice
         self.project = ""  # in its normal form, empty where it is not valid
-        self.components: dict[str, str] = {}  # names as written → normal ones
-        self.sources: dict[str, dict[str, SourceEntry]] = {}  # component as written → crontab's sources
+        self.names: dict[str, str] = {}  # of components: normal → as written
+        self.components: dict[str, ComponentDefinition] = {}  # by name as written
+        self.sources: dict[str, dict[str, SourceEntry]] = {}  # by component as written, then by normal name
         self.owners: dict[str, tuple[str, int]] = {}  # normal names of sources → component as written, line
 
     def run(self, read_file: Callable[[str], bytes]) -> ProjectDefinition:
         for path, offset, other, message, hint in self.built.faults[:_ENOUGH]:
             also = "" if other is None else f"; first in line {self.written.line_at(other)}"
             self._add(Fault(path, message + also, hint), self.written.line_at(offset))
-        checked = self._check()
-        self._names()
-        for name in self.components:
-            self._sources_of(name)
+        checked = self._check(FileProject, self._outline(), ())
+        self._project_name()
+        components = self._at("components")
+        for name, entry in components.items() if isinstance(components, dict) else ():
+            if len(self.problems) >= _ENOUGH:
+                break
+            self._component(name, entry)
         shared = merged(self._envfile(read_file), () if checked is None else checked.environment)
-        if checked is None or self.problems:
+        if self.problems:
             self._refuse()
-        assert checked is not None
-        return self._assemble(checked, shared)
+        return self._assemble(shared)
 
-    def _check(self) -> FileProject | None:
-        try:
-            return FileProject.model_validate(self.built.value)
-        except ValidationError as error:
-            for fault in faults_of(error, FileProject, self.built.marks.__contains__):
-                self._add(fault)
-                if len(self.problems) >= _ENOUGH:
-                    break
-            return None
+    def _outline(self) -> Any:
+        """The file with nothing in its components, whose turn comes one by one."""
+        components = self._at("components")
+        if not isinstance(components, dict):
+            return self.built.value
+        return {
+            **self.built.value,
+            "components": {
+                name: _COMPONENT if isinstance(entry, dict) else entry for name, entry in components.items()
+            },
+        }
 
-    def _names(self) -> None:
+    def _project_name(self) -> None:
         written = self._at("name")
         if isinstance(written, str):
             self.project = normal_project(written)
             if reason := project_fault(self.project):
                 self._add(Fault(("name",), reason, "at most 20 letters, digits, `_` and `-`"))
                 self.project = ""
-        components = self._at("components")
-        taken: dict[str, str] = {}
-        for name in components if isinstance(components, dict) else ():
-            path: Path = ("components", name)
-            normal = self.components[name] = self._normal(name)
-            if reason := name_fault(normal, self.project):
-                self._add(Fault(path, reason))
-            elif (first := taken.setdefault(normal, name)) != name:
-                line = self._line(("components", first))
-                reason = f"is the same component as {shown(first)} in line {line}"
-                self._add(Fault(path, reason, self._same_hint()))
 
-    def _sources_of(self, component: str) -> None:
-        base: Path = ("components", component)
-        written = self._at(*base, "eventsources")
-        for name in written if isinstance(written, dict) else ():
-            path: Path = (*base, "eventsources", name)
-            self._kinds(written[name], path)
-            normal = self._normal(name)
-            if reason := name_fault(normal, self.project):
-                self._add(Fault(path, reason))
-            else:
-                self._claim(normal, component, path, self._line(path))
-        crontab = self._at(*base, "crontab")
-        if isinstance(crontab, str):
-            self._crontab(component, crontab, (*base, "crontab"))
+    def _component(self, name: str, entry: Any) -> None:
+        path: Path = ("components", name)
+        normal = normal_name(name, self.project)
+        if reason := name_fault(normal, self.project):
+            self._add(Fault(path, reason))
+        elif normal in self.names:
+            first = self.names[normal]
+            reason = f"is the same component as {shown(first)} in line {self._line(('components', first))}"
+            self._add(Fault(path, reason, self._same_hint()))
+        else:
+            self.names[normal] = name
+        if isinstance(entry, dict):
+            self._definition(name, entry, path)
+            self._sources(name, entry, path)
 
-    def _kinds(self, written: Any, path: Path) -> None:
-        """The model says so too, but only once each kind is right in itself."""
-        kinds = [kind for kind in SOURCE_TYPES if isinstance(written, dict) and kind in written]
-        if len(kinds) > 1:
-            self._add(Fault(path, kinds_fault(kinds)))
+    def _definition(self, name: str, entry: dict[str, Any], path: Path) -> None:
+        fields = {key: value for key, value in entry.items() if key not in ("eventsources", "crontab")}
+        definition = self._check(ComponentDefinition, fields, path)
+        if definition is not None:
+            self.components[name] = definition
 
-    def _crontab(self, component: str, text: str, path: Path) -> None:
-        node = self.built.marks[path].value
+    def _sources(self, component: str, entry: dict[str, Any], path: Path) -> None:
+        written, crontab = entry.get("eventsources", {}), entry.get("crontab", "")
+        if not isinstance(written, dict) or not isinstance(crontab, str):
+            outline = {"eventsources": {} if isinstance(written, dict) else written, "crontab": crontab}
+            self._check(FileComponent, {"image": "image", **outline}, path)
         found = self.sources[component] = {}
-        for each in expand(self.components[component], text):
-            first = 1 if node.style == "|" else 0
-            line = self.written.line_after(node.start, each.number + first if first else 0)
+        for name, value in written.items() if isinstance(written, dict) else ():
+            self._source(name, value, component, found)
+        if isinstance(crontab, str) and crontab:
+            self._crontab(crontab, component, found)
+
+    def _source(self, name: str, value: Any, component: str, found: dict[str, SourceEntry]) -> None:
+        path: Path = ("components", component, "eventsources", name)
+        source = self._check(SourceEntry, value, path)
+        kinds = [kind for kind in SOURCE_TYPES if isinstance(value, dict) and kind in value]
+        if len(kinds) > 1:  # the model says so too, but only once each kind is right in itself
+            self._add(Fault(path, kinds_fault(kinds)))
+        normal = normal_name(name, self.project)
+        if reason := name_fault(normal, self.project):
+            self._add(Fault(path, reason))
+        elif self._claim(normal, component, path, self._line(path)) and source is not None:
+            found[normal] = source
+
+    def _crontab(self, text: str, component: str, found: dict[str, SourceEntry]) -> None:
+        path: Path = ("components", component, "crontab")
+        block = self.built.blocks.get(path)
+        for each in expand(normal_name(component, self.project), text):
+            line = self._line(path) if block is None else self.written.line_after(block, each.number + 1)
             if each.fault is not None:
                 self._add(Fault(path, each.fault.message, each.fault.hint), line)
             elif len(self.project) + 1 + len(each.name) > MAX_FULL:
@@ -161,32 +181,37 @@ class _Reading:
             self._add(Fault(("envfile",), f"{shown(path)} cannot be read: {reason}", hint))
         return ()
 
-    def _assemble(self, checked: FileProject, shared: tuple[str, ...]) -> ProjectDefinition:
-        """Holds tens of thousands of components only once: the tree goes first, then each as it is taken."""
-        size = sum(map(len, shared)) * len(checked.components)
-        if size > MAX_CHARACTERS or len(shared) * len(checked.components) > 2 * MAX_VALUES:
+    def _assemble(self, shared: tuple[str, ...]) -> ProjectDefinition:
+        if (
+            sum(map(len, shared)) * len(self.components) > MAX_CHARACTERS
+            or len(shared) * len(self.components) > 2 * MAX_VALUES
+        ):
             self._add(Fault(("environment",), "so many variables for so many components are too much"))
             self._refuse()
-        self.built = Built()
-        components = {}
-        for name in sorted(self.components, key=self.components.__getitem__):
-            components[self.components[name]] = self._entry(name, checked.components.pop(name), shared)
+        self.built = Built()  # its places are not needed any more
+        entries = {normal: self._entry(name, shared) for normal, name in sorted(self.names.items())}
         try:
-            return ProjectDefinition(name=self.project, components=components)
+            return ProjectDefinition(name=self.project, components=entries)
         except ValidationError as error:
-            for fault in faults_of(error, ProjectDefinition, lambda _: True):
+            for fault in faults_of(error, shape_of(ProjectDefinition)):
                 self._add(fault)
             self._refuse()
 
-    def _entry(self, name: str, component: FileComponent, shared: tuple[str, ...]) -> ComponentEntry:
-        # each field was checked as the file's; the two that are only the file's go
-        fields = {field: getattr(component, field) for field in ComponentDefinition.model_fields}
+    def _entry(self, name: str, shared: tuple[str, ...]) -> ComponentEntry:
+        definition = self.components[name]
         if shared:
-            fields["environment"] = merged(shared, component.environment)
-        sources = {self._normal(source): entry for source, entry in component.eventsources.items()}
-        sources |= self.sources.get(name, {})
-        definition = ComponentDefinition.model_construct(fields.keys() & component.model_fields_set, **fields)
-        return ComponentEntry(component=definition, eventsources=dict(sorted(sources.items())))
+            definition = definition.model_copy(update={"environment": merged(shared, definition.environment)})
+        return ComponentEntry(component=definition, eventsources=dict(sorted(self.sources[name].items())))
+
+    def _check(self, model: type[M], value: Any, path: Path) -> M | None:
+        try:
+            return model.model_validate(value)
+        except ValidationError as error:
+            for fault in faults_of(error, _FILE, path, self.built.marks.__contains__):
+                self._add(fault)
+                if len(self.problems) >= _ENOUGH:
+                    break
+            return None
 
     def _at(self, *path: str | int) -> Any:
         value = self.built.value
@@ -194,16 +219,13 @@ class _Reading:
             value = value.get(key) if isinstance(value, dict) else None
         return value
 
-    def _normal(self, name: str) -> str:
-        return normal_name(name, self.project) if self.project else name.lower()
-
     def _same_hint(self) -> str:
         prefix = f" and without the prefix `{self.project}_`" if self.project else ""
         return f"names are unique in the project, in lower case{prefix}"
 
     def _line(self, path: Path) -> int:
         mark = self.built.mark(path)
-        return 1 if mark is None else self.written.line_at(mark.start)
+        return 1 if mark is None else self.written.line_at(mark)
 
     def _add(self, fault: Fault, line: int | None = None) -> None:
         if len(self.problems) < _ENOUGH:

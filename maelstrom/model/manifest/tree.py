@@ -174,9 +174,10 @@ def _syntax_error(error: yaml.MarkedYAMLError, text: str) -> Unreadable:
     problem = error.problem or "no valid YAML"
     stopped = error.problem_mark or error.context_mark
     offset = 0 if stopped is None else stopped.index
-    began = error.context_mark
-    if began is not None and (offset >= len(text.rstrip()) or "expected ':'" in problem):
-        offset = began.index
+    began = offset if error.context_mark is None else error.context_mark.index
+    last = max(len(text.rstrip()) - 1, 0)
+    if offset > last or "expected ':'" in problem:
+        offset = min(began, last)
     message = f"{error.context}: {problem}" if error.context else problem
     return Unreadable(offset, f"the YAML is not valid: {message}", _syntax_hint(problem, text[offset : offset + 1]))
 
@@ -185,7 +186,7 @@ def _syntax_hint(problem: str, character: str) -> str:
     if "cannot start any token" in problem:
         return "indent with spaces, not tabs" if character == "\t" else f"quote a text that begins with `{character}`"
     if "mapping values are not allowed" in problem:
-        return "check the indentation, and quote a text that has `: ` in it"
+        return "check the indentation; quote a text that has `: ` in it, or ends with `:` as where a variable is unset"
     if "expected ':'" in problem:
         return "a key is written `key: value`, with a blank after the colon"
     if "expected" in problem:
