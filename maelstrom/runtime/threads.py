@@ -54,8 +54,9 @@ class Workers:
         else:
             self._threads += 1
 
-    def close(self, error: Exception) -> None:
-        """Threads end after what they are doing; what waits for its turn fails with `error`."""
+    def close(self, error: Exception | None = None) -> None:
+        """Threads end after what they are doing; what waits for its turn fails with `error` (default: RuntimeError)."""
+        error = error or RuntimeError(f"{self._name} is closed")
         self._closed = True
         waiting: list[Job] = []
         while not self._jobs.empty():
