@@ -10,15 +10,16 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 from tools import engine, setup
-from tools.machine import ROOT, WORK, Failure, guarded, read_json
+from tools.machine import ROOT, WORK, guarded, read_json
 
 REPORT = WORK / "test-report.xml"
 BIN = setup.VENV / "bin"
 CHECKS: dict[str, list[str]] = {
-    "ruff": ["ruff", "check", "--quiet", "."],
-    "format": ["ruff", "format", "--quiet", "--check", "."],
+    "ruff": ["ruff", "check", "--quiet", "--output-format=concise", "."],
+    "format": ["ruff", "format", "--check", "."],
     "types": ["mypy", "--no-error-summary"],
     "imports": ["lint-imports", "--no-logo"],
 }
@@ -56,13 +57,14 @@ def _check(arguments: list[str]) -> int:
 def _test(arguments: list[str]) -> list[str]:
     REPORT.unlink(missing_ok=True)
     pytest = ["python", "-m", "pytest", "-p", "no:randomly", "--quiet", "--durations=15", f"--junitxml={REPORT}"]
-    failed = ["tests"] if _run([*pytest, *arguments], quiet=False).returncode else []
-    tests, skipped = _counts()
-    if not tests:
-        failed.append("no test ran")
-    if skipped:
-        failed.append(f"{skipped} skipped")
-    return failed
+    return verdict(_run([*pytest, *arguments], quiet=False).returncode, REPORT)
+
+
+def verdict(code: int, report: Path) -> list[str]:
+    """What is wrong with a test run: its exit code, and what its report counts."""
+    tests, skipped = _counts(report)
+    wrong = {"tests": code != 0, "no test ran": tests == skipped, f"{skipped} skipped": skipped > 0}
+    return [text for text, so in wrong.items() if so]
 
 
 def _run(command: list[str], *, quiet: bool) -> subprocess.CompletedProcess[str]:
@@ -82,16 +84,13 @@ def _run(command: list[str], *, quiet: bool) -> subprocess.CompletedProcess[str]
     )
 
 
-def _counts() -> tuple[int, int]:
-    """Tests that ran or were skipped, and of them the skipped ones, from pytest's report."""
+def _counts(report: Path) -> tuple[int, int]:
+    """How many tests the report has, and how many of them were skipped."""
     try:
-        suites = ElementTree.parse(REPORT).getroot().iter("testsuite")
-        counts = [(int(s.get("tests", 0)), int(s.get("skipped", 0))) for s in suites]
-    except FileNotFoundError:
-        return 0, 0
-    except ElementTree.ParseError as error:
-        raise Failure(f"pytest's report {REPORT} cannot be read: {error}") from error
-    return sum(c[0] for c in counts), sum(c[1] for c in counts)
+        suites = list(ElementTree.parse(report).getroot().iter("testsuite"))
+    except (FileNotFoundError, ElementTree.ParseError):
+        return 0, 0  # pytest did not get that far
+    return sum(int(s.get("tests", 0)) for s in suites), sum(int(s.get("skipped", 0)) for s in suites)
 
 
 if __name__ == "__main__":

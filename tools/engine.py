@@ -34,6 +34,7 @@ from tools.machine import (
 
 STARTED = WORK / "engine.json"  # the dockerd that was started here
 LOG = WORK / "log" / "dockerd.log"
+DENIED = "permission denied"
 PACKAGES = ("docker.io", "iptables", "ca-certificates")
 
 
@@ -87,7 +88,7 @@ def _unreachable() -> str:
     try:
         _version()
     except PermissionError:
-        return "permission denied"
+        return DENIED
     except (OSError, http.client.HTTPException, ValueError, engine_api.EngineRefused) as error:
         return str(error) or type(error).__name__
     return ""
@@ -104,22 +105,41 @@ def _version() -> dict[str, Any]:
     return found
 
 
-def _start(reason: str) -> None:
-    if os.environ.get("DOCKER_HOST"):
-        raise Failure(
-            f"The Docker engine at DOCKER_HOST={engine_api.address()} does not answer: {reason}\n"
-            "Start it, or unset DOCKER_HOST to use the one of this machine."
-        )
-    if reason == "permission denied":
-        raise Failure(
-            f"This user may not talk to Docker ({engine_api.address()}).\n"
+def refusal(reason: str, *, docker_host: str, may_start: bool, platform: str, installed: bool) -> str:
+    """What to tell a person who has to bring the engine up; empty where it can be started here. Pure."""
+    if reason == DENIED:
+        return (
+            "This user may not talk to Docker.\n"
             "Run as root, or let the user in: sudo usermod -aG docker $USER, then log in again."
         )
-    if sys.platform != "linux" or os.geteuid() != 0:
-        raise Failure(f"No Docker engine answers at {engine_api.address()}: {reason}\n{_advice()}")
-    if shutil.which("dockerd") is None:
-        if not can_install():
-            raise Failure(f"Docker is not installed.\n{_advice()}")
+    if docker_host:
+        return (
+            f"The Docker engine at DOCKER_HOST={docker_host} does not answer: {reason}\n"
+            "Start it, or unset DOCKER_HOST to use the one of this machine."
+        )
+    if may_start:
+        return ""
+    if platform == "darwin":
+        todo = "Install and start Docker Desktop, then try again."
+    elif installed:
+        todo = "Start it (sudo systemctl start docker), then try again."
+    else:
+        todo = "Install Docker Engine (Debian, Ubuntu: sudo apt install docker.io) and start it, then try again."
+    return f"No Docker engine answers at {engine_api.address()}: {reason}\n{todo}"
+
+
+def _start(reason: str) -> None:
+    installed = shutil.which("dockerd") is not None
+    refused = refusal(
+        reason,
+        docker_host=os.environ.get("DOCKER_HOST", ""),
+        may_start=can_install() or (installed and sys.platform == "linux" and os.geteuid() == 0),
+        platform=sys.platform,
+        installed=installed,
+    )
+    if refused:
+        raise Failure(refused)
+    if not installed:
         install(PACKAGES)
     if Path("/run/systemd/system").is_dir():
         run(["systemctl", "start", "docker"], log="systemctl", what="Starting Docker")
@@ -127,14 +147,6 @@ def _start(reason: str) -> None:
             raise Failure(f"Docker was started but does not answer: {_unreachable()}\nSee `journalctl -u docker`.")
         return
     _start_by_hand()
-
-
-def _advice() -> str:
-    if sys.platform == "darwin":
-        return "Install and start Docker Desktop, then try again."
-    if shutil.which("docker") or shutil.which("dockerd"):
-        return "Start it (sudo systemctl start docker), then try again."
-    return "Install Docker Engine (Debian, Ubuntu: sudo apt install docker.io) and start it, then try again."
 
 
 def _start_by_hand() -> None:

@@ -127,7 +127,7 @@ class StateInUse(MaelstromError):
 
 
 class LeaseLost(MaelstromError):
-    """This node may not work on the source any more: its lease went to others, or the database confirms it no longer."""
+    """This node may not work on the source any more: others have its lease, or the database confirms it no longer."""
 
     code = "lease_lost"
     default_hint = "check that the database can be reached; the work is given back to its source"

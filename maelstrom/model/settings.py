@@ -55,16 +55,21 @@ class Settings(BaseModel):
     )
     admin_hosts: tuple[str, ...] = Field(
         default=(),
-        description="Further Host names that the admin listener answers to, comma separated; addresses and localhost always.",
+        description="Further Host names that the admin listener answers to, comma separated; addresses and localhost"
+        " always.",
     )
     admin_token: str = Field(
-        default="", repr=False, description="The admin token. Default: made at the first start, in <state dir>/admin-token."
+        default="",
+        repr=False,
+        description="The admin token. Default: made at the first start, in <state dir>/admin-token.",
     )
     internal_listen: Listen | None = Field(
         default=None,
         description="Gateway for containers (MAELSTROM_PRIVATE_URL). Default: the engine's bridge address, port 8375.",
     )
-    node_name: str = Field(description="Name of this node, unique per live node of the cluster. Default: the host's name.")
+    node_name: str = Field(
+        description="Name of this node, unique per live node of the cluster. Default: the host's name."
+    )
     cluster_name: str = Field(
         default="default",
         description="With the node's name it says whose container is whose on a shared engine.",
@@ -76,15 +81,26 @@ class Settings(BaseModel):
     )
     access_log: str = Field(default="off", description="`off`, `all`, or a share of the requests such as `0.01`.")
     show_reasons: bool = Field(
-        default=False, description="Whether clients of the public gateway see the reason of an error, not only its code."
+        default=False,
+        description="Whether clients of the public gateway see the reason of an error, not only its code.",
     )
     metrics_token: bool = Field(default=False, description="Whether GET /metrics needs the admin token.")
-    head_timeout_seconds: float = Field(default=30, gt=0, description="Seconds in which a request's head must be there; else 408.")
-    body_timeout_seconds: float = Field(default=60, gt=0, description="Seconds that a request's body may stand still; else 408.")
-    keepalive_seconds: float = Field(default=75, gt=0, description="Seconds that an idle client connection is kept open.")
-    max_body_bytes: int = Field(default=0, ge=0, description="Largest request body in bytes; 0: any size. More is answered 413.")
+    head_timeout_seconds: float = Field(
+        default=30, gt=0, description="Seconds in which a request's head must be there; else 408."
+    )
+    body_timeout_seconds: float = Field(
+        default=60, gt=0, description="Seconds that a request's body may stand still; else 408."
+    )
+    keepalive_seconds: float = Field(
+        default=75, gt=0, description="Seconds that an idle client connection is kept open."
+    )
+    max_body_bytes: int = Field(
+        default=0, ge=0, description="Largest request body in bytes; 0: any size. More is answered 413."
+    )
     shutdown_grace_seconds: float = Field(
-        default=60, ge=0, description="One budget, in seconds, for the whole stop; as long as a long poll of Step Functions."
+        default=60,
+        ge=0,
+        description="One budget, in seconds, for the whole stop; as long as a long poll of Step Functions.",
     )
     stop_containers: bool = Field(
         default=False, description="Stop own containers at exit, or leave them to be adopted by the next start."
@@ -93,7 +109,9 @@ class Settings(BaseModel):
         default=-1, description="MiB that containers may reserve on this node; negative: the machine's memory; 0: none."
     )
     log_format: Literal["text", "json"] = Field(default="text", description="`json` gives one object a line.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level that is logged.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least level that is logged."
+    )
 
     @property
     def sqlite(self) -> bool:
