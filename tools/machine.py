@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / ".work"
 
 
+LITTLE_SPACE = 100 << 20  # bytes
 _FULL = f"Free some space on the disk that holds {ROOT}, and try again."
 _MODE = f"Make {ROOT} writable for this user, or clone the project where it is."
 _ADVICE = {
@@ -97,7 +98,9 @@ def run(command: Sequence[str | Path], *, log: str, what: str, env: Mapping[str,
             words, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, env=env, check=False
         )
     if done.returncode:
-        raise Failure(f"{what} failed ({' '.join(words[:6])} …); the whole log is in {path}\n{tail(path)}")
+        full = shutil.disk_usage(ROOT).free < LITTLE_SPACE
+        said = _FULL if full else f"The whole log is in {path}\n{tail(path)}"
+        raise Failure(f"{what} failed ({' '.join(words[:6])} …).\n{said}")
 
 
 def tail(path: Path, lines: int = 15) -> str:
