@@ -41,7 +41,7 @@ class Written:
         """Raises InvalidInput for a file that is too large or no text."""
         raw = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
         if len(raw) > MAX_BYTES:
-            raise _refusal(file, 1, f"the file has {len(raw)} bytes, {MAX_BYTES} are allowed")
+            raise _refusal(file, 1, f"the file has over {MAX_BYTES} bytes")
         try:
             text = raw.decode("utf-8-sig")
         except UnicodeDecodeError as error:

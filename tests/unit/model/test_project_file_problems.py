@@ -413,7 +413,7 @@ def test_no_message_shows_a_variable_or_a_password() -> None:
         (b"name: a\nb: \x00\n", "has the character U+0000", 2),
         (b"name: a\n\nb: \x1b\n", "has the character U+001B", 3),
         ("name: a\nb: \ufeffc\n".encode(), "has the character U+FEFF", 2),
-        (b"#" * ((1 << 20) + 1), "1048576 are allowed", 1),
+        (b"#" * ((1 << 20) + 1), "over 1048576 bytes", 1),
     ],
 )
 def test_what_is_no_text_is_refused_with_its_line(raw: bytes, words: str, line: int) -> None:
