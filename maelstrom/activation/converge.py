@@ -65,6 +65,7 @@ class Converger:
         self._next_tick = 0.0
         self._start_tasks: dict[str, asyncio.Task[Any]] = {}
         self._drain_until: dict[str, float] = {}
+        self._ends: set[asyncio.Task[Any]] = set()  # containers that are being stopped or buried
 
     # hints
 
@@ -252,7 +253,12 @@ class Converger:
         instance.state = "stopping"
         self._drain_until.pop(instance.id, None)
         instance.cut()
-        self._spawn(self._stopped(deployment, instance), f"stop {instance.component.full_name} {instance.id}")
+        self._end(self._stopped(deployment, instance), f"stop {instance.component.full_name} {instance.id}")
+
+    def _end(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = self._spawn(work, name)
+        self._ends.add(task)
+        task.add_done_callback(self._ends.discard)
 
     async def _stopped(self, deployment: Deployment, instance: Instance) -> None:
         try:
@@ -297,7 +303,7 @@ class Converger:
             deployment.not_before = now + START_BACKOFF.delay(tries, self._jitter())
         log.warning("%s: died (%s)", instance.component.full_name, why, extra={"container": instance.container})
         instance.cut()
-        self._spawn(self._stopper.bury(instance, why), f"bury {instance.component.full_name} {instance.id}")
+        self._end(self._stopper.bury(instance, why), f"bury {instance.component.full_name} {instance.id}")
         self.wake(deployment)
 
     # memory
@@ -309,11 +315,11 @@ class Converger:
         return self._reserved() + definition.reservememory <= self._memory_mib
 
     async def stop(self) -> None:
-        """Ends starts under way; containers that run are left as they are."""
+        """Ends starts under way and waits for what is being stopped; containers that run are left as they are."""
         tasks = list(self._start_tasks.values())
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, *self._ends, return_exceptions=True)
 
 
 def new_instance(deployment: Deployment) -> Instance:

@@ -16,11 +16,13 @@ from maelstrom.activation.instance import Instance
 from maelstrom.activation.starts import Starter, same_run, take_observed
 from maelstrom.model.errors import MaelstromError
 from maelstrom.model.image import same_image
+from maelstrom.plan.backoff import Backoff
 from maelstrom.runtime.port import EngineEvent, Observed, Runtime
 
 log = logging.getLogger("maelstrom.activation")
 
 REMOVE_GRACE_SECONDS = 10.0
+LIST_AGAIN = Backoff(first=0.2, cap=5.0)
 
 Spawn = Callable[[Coroutine[Any, Any, Any], str], "asyncio.Task[Any]"]
 
@@ -52,12 +54,7 @@ class Watch:
                     await self._moved(event.image)
 
     async def _resync(self) -> None:
-        try:
-            observed = await self._runtime.list()
-        except MaelstromError as error:
-            self.lost = error.message
-            log.warning("the container engine did not list its containers: %s", error.message)
-            return
+        observed = await self._list()
         if self.lost:
             log.info("the container engine can be reached again")
         self.lost = ""
@@ -66,6 +63,19 @@ class Watch:
             if deployment.pool.instances:
                 await self._converger.look_at_image(deployment)
         self.listed.set()
+
+    async def _list(self) -> list[Observed]:
+        """Tried until it succeeds: without it nothing that happened meanwhile would ever be known."""
+        failures = 0
+        while True:
+            try:
+                return await self._runtime.list()
+            except MaelstromError as error:
+                failures += 1
+                self.lost = error.message
+                if failures == 1:
+                    log.warning("the container engine did not list its containers: %s", error.message)
+                await asyncio.sleep(LIST_AGAIN.delay(failures, 0.0))
 
     def _compare(self, observed: dict[str, Observed]) -> None:
         ours: set[str] = set()

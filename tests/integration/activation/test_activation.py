@@ -272,3 +272,26 @@ async def test_a_components_lines_are_copied_to_the_daemons_output_where_that_is
     here.put(logdriver="maelstrom")
     assert (await here.ask("/print?text=hello-there&n=2")).status == 200
     await eventually(lambda: caplog.text.count("componentlog shop_web - hello-there") == 2)
+
+
+async def test_a_list_that_fails_once_is_tried_again(engine: FakeEngine) -> None:
+    engine.fail("list", RuntimeFailed("busy"), times=2)
+    here = Here(engine)
+    await here.start()
+    try:
+        here.put()
+        assert (await here.ask()).status == 200
+    finally:
+        await here.stop()
+
+
+async def test_a_stop_waits_for_containers_that_are_being_stopped(engine: FakeEngine) -> None:
+    here = Here(engine)
+    await here.start()
+    here.put()
+    assert (await here.ask()).status == 200
+    engine.delays["stop"] = 0.3
+    here.remove()
+    await eventually(lambda: ("stop", next(iter(engine.containers))) in engine.calls)
+    await here.stop()
+    assert engine.containers == {}
