@@ -81,8 +81,8 @@ class AwsStepFunctions:
 
     def close(self) -> None:
         """Threads end after what they are doing; open polls do not keep the process from ending."""
-        self._poll_lane.close()
-        self._call_lane.close()
+        self._poll_lane.close(AwsUnavailable("the node is stopping"))
+        self._call_lane.close(AwsUnavailable("the node is stopping"))
 
     async def activity(self, name: str) -> str:
         if name not in self._arns:

@@ -149,6 +149,26 @@ async def test_a_hundred_open_polls_do_not_keep_a_report_waiting(
     assert aws.calls()["GetActivityTask"] - before == 100
 
 
+async def test_calls_that_wait_when_the_node_ends_fail_in_our_words(
+    aws: StandIn, environ: pytest.MonkeyPatch, name: str
+) -> None:
+    environ.setenv("AWS_ENDPOINT_URL_SFN", aws.url)
+    service = AwsStepFunctions(call_threads=1)
+    arn = await service.activity(name)
+    aws.faults({"action": "SendTaskHeartbeat", "code": "TaskTimedOut", "seconds": 0.5})
+    loop = asyncio.get_running_loop()
+    before = aws.calls().get("SendTaskHeartbeat", 0)
+    first, second = (loop.create_task(service.heartbeat("token")) for _ in range(2))
+    await eventually(lambda: aws.calls().get("SendTaskHeartbeat", 0) == before + 1)
+    service.close()
+    with pytest.raises(TaskGone):
+        await first
+    with pytest.raises(AwsUnavailable, match="stopping"):
+        await second
+    with pytest.raises(AwsUnavailable):
+        await service.poll(arn, "node/0", unclaimed=UNCLAIMED)
+
+
 async def test_a_poll_that_never_ran_is_not_run_after_its_cancellation(
     aws: StandIn, environ: pytest.MonkeyPatch, name: str
 ) -> None:
