@@ -112,24 +112,30 @@ class Node:
 
     async def _listen_inside(self, parts: Parts, reach: Reach) -> None:
         listen = self.settings.internal_listen
-        if listen is not None:
+        if listen is not None and listen.port:
             internal = await _listen(parts, "MAEL_INTERNAL_LISTEN", listen, Policy.internal())
-            callback = reach.callback if listen.host in ("0.0.0.0", "::", "") else listen.host
         else:
-            internal = await self._default_internal(parts, reach.listen)
-            callback = reach.callback
+            internal = await self._some_internal(parts, listen.host if listen is not None else reach.listen)
+        anywhere = listen is None or listen.host in ("0.0.0.0", "::", "")
+        callback = reach.callback if anywhere or listen is None else listen.host
         port = internal.address[1]
+        assert self._state is not None, "opened first"
+        self._state.remember_port(port)
         parts.runtime.private_url = f"http://{Listen(host=callback, port=port)}"
         assert self._status is not None, "made with the parts"
         self._status.addresses["internal"] = parts.runtime.private_url
 
-    async def _default_internal(self, parts: Parts, host: str) -> Listener:
-        """The usual port; another one where a second daemon of this host has it: containers are told either way."""
-        try:
-            return await parts.gateway.listen(Listen(host=host, port=INTERNAL_PORT), Policy.internal())
-        except MaelstromError as error:
-            log.warning("%s; taking a free port instead", error.message)
-            return await parts.gateway.listen(Listen(host=host, port=0), Policy.internal())
+    async def _some_internal(self, parts: Parts, host: str) -> Listener:
+        """The port that adopted containers know, else the usual one, else a free one: new containers are told."""
+        assert self._state is not None, "opened first"
+        usual = INTERNAL_PORT if self.settings.internal_listen is None else 0
+        for port in (self._state.last_port(), usual):
+            if port:
+                try:
+                    return await parts.gateway.listen(Listen(host=host, port=port), Policy.internal())
+                except MaelstromError as error:
+                    log.warning("%s; trying another port", error.message)
+        return await _listen(parts, "MAEL_INTERNAL_LISTEN", Listen(host=host, port=0), Policy.internal())
 
     async def _report(self) -> None:
         """Tells the other nodes what runs here, with each beat in which something has changed."""

@@ -72,6 +72,16 @@ class StateDirectory:
             return given
         return self._once("admin-token", lambda: secrets.token_urlsafe(TOKEN_BYTES))
 
+    def last_port(self) -> int:
+        """The internal listener's port of the former process, which its containers still call; 0: none."""
+        try:
+            return int((self.path / "internal-port").read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            return 0
+
+    def remember_port(self, port: int) -> None:
+        self._write("internal-port", str(port))
+
     def write_ready(self, facts: dict[str, Any]) -> None:
         self._write("ready.json", json.dumps(facts, indent=2) + "\n")
 

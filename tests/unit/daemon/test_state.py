@@ -62,3 +62,15 @@ def test_a_place_that_cannot_be_used_is_named_with_what_to_do(tmp_path: Path) ->
     problem = refused.value.problems[0]
     assert problem.path == "MAEL_STATE_DIR"
     assert problem.hint
+
+
+def test_the_internal_port_is_remembered_for_the_next_process(tmp_path: Path) -> None:
+    state = StateDirectory.open(tmp_path)
+    assert state.last_port() == 0
+    state.remember_port(8375)
+    state.close()
+    state = StateDirectory.open(tmp_path)
+    assert state.last_port() == 8375
+    (tmp_path / "internal-port").write_text("nonsense")
+    assert state.last_port() == 0
+    state.close()
