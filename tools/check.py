@@ -70,6 +70,7 @@ def verdict(code: int, report: Path) -> list[str]:
 def _run(command: list[str], *, quiet: bool) -> subprocess.CompletedProcess[str]:
     program, *arguments = command
     env = {name: text for name, text in os.environ.items() if not name.startswith(("MAEL_", "MAELSTROM_"))}
+    env.pop("PYTHONDONTWRITEBYTECODE", None)  # each of many hundred processes would compile everything anew
     env["PATH"] = f"{BIN}{os.pathsep}{env.get('PATH', os.defpath)}"
     out = subprocess.PIPE if quiet else None
     return subprocess.run(
