@@ -28,10 +28,11 @@ class StandIn:
     """One running service. `url` is where it listens."""
 
     def __init__(self, *, poll_seconds: float = 60.0, page_limit: int = 1000) -> None:
-        options = ["--port", "0", "--poll-seconds", str(poll_seconds), "--page-limit", str(page_limit)]
+        options = ["--port", "0", "--poll-seconds", str(poll_seconds), "--page-limit", str(page_limit), "--until-eof"]
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tools.aws_standin", *options],
             cwd=ROOT,
+            stdin=subprocess.PIPE,  # open as long as the tests run, however they end
             stdout=subprocess.PIPE,
             text=True,
             env={**os.environ, **CREDENTIALS},
@@ -44,8 +45,9 @@ class StandIn:
         """Ends it by SIGTERM; its exit code."""
         self._process.terminate()
         code = self._process.wait(10)
-        if self._process.stdout is not None:
-            self._process.stdout.close()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
         return code
 
     @property

@@ -1,7 +1,7 @@
 """The process: one port, ready when it says so, gone on SIGTERM.
 
     python -m tools.aws_standin [--port 4566] [--host 127.0.0.1] [--ready-file PATH] [--poll-seconds 60]
-                                  [--page-limit 1000]
+                                  [--page-limit 1000] [--until-eof]
 
 Prints `http://host:port` as its only line on standard output when it serves. Any credentials will do; an access key of
 twelve digits is the account's number.
@@ -42,6 +42,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--ready-file", type=Path, help="where to write the address when ready")
     parser.add_argument("--poll-seconds", type=float, default=POLL_SECONDS, help="how long a poll without task lasts")
     parser.add_argument("--page-limit", type=int, default=1000, help="most activities that one list answers")
+    parser.add_argument("--until-eof", action="store_true", help="end with standard input: with whoever started this")
     return parser.parse_args(arguments)
 
 
@@ -65,6 +66,8 @@ async def _serve(listener: socket.socket, options: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    if options.until_eof:
+        loop.add_reader(sys.stdin, lambda: sys.stdin.buffer.read1() or stop.set())
     config = Config()
     config.bind = [f"fd://{listener.fileno()}"]
     config.keep_alive_timeout = 75

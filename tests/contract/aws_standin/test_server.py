@@ -33,6 +33,16 @@ def test_the_address_is_written_where_asked(tmp_path: Path) -> None:
         assert process.wait(10) == 0
 
 
+def test_it_ends_with_whoever_started_it() -> None:
+    command = [sys.executable, "-m", "tools.aws_standin", "--port", "0", "--until-eof"]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        process.stdout.readline()
+        process.stdin.close()
+        assert process.wait(10) == 0
+
+
 def test_open_polls_and_running_executions_do_not_keep_it() -> None:
     with stand_in() as service, ThreadPoolExecutor(1) as pool:
         sfn = service.client()
