@@ -36,7 +36,7 @@ log = logging.getLogger("maelstrom.leases")
 
 CHANNEL = "leases"
 FIRST_PAUSE = 0.1  # s; after each failure in a row twice as long, at most a beat
-SHORTEST_PAUSE = 0.02  # s between two looks at other nodes
+SHORTEST_PAUSE = 0.02  # s between two looks at anything that nobody has given notice of
 TIMEOUTS_PER_TTL = 5  # so many statements in a row may go unanswered before the session is taken for dead
 
 
@@ -251,9 +251,10 @@ class LeaseKeeper:
             if failures:
                 failures = 0
                 log.info("the database confirms leases again")
-            self._tell()
-            if not busy:
-                await until(self._work, self._writer.beat_due_in())
+            if busy:
+                self._tell()
+            else:
+                await until(self._work, max(SHORTEST_PAUSE, self._writer.beat_due_in()))
 
     async def _observe(self) -> None:
         while not self.stopped:

@@ -129,7 +129,7 @@ class Slot:
                 lost_at = None
             if verdict is Verdict.ASK:
                 self._lease.term.want(now, seconds)
-            self._holder.wake()
+                self._holder.wake()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(AGAIN_SECONDS):
                     await self._lease.changed()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -26,10 +27,13 @@ from maelstrom.leases.statements import (
     View,
     Want,
     blocking_ms,
+    no_era,
 )
 from maelstrom.leases.term import Ask, Note
 from maelstrom.leases.watch import SeenLease, SeenSession
 from maelstrom.registry.engine import autocommit, transaction
+
+prepared = functools.cache(text)  # parsed once
 
 
 class PostgresStatements:
@@ -42,23 +46,22 @@ class PostgresStatements:
     async def ground(self) -> Ground:
         rows = await self._run(sql.GROUND)
         if not rows:
-            await self._execute(sql.FIRST_ERA, val=uuid4().hex)
-            rows = await self._run(sql.GROUND)
+            raise no_era()
         row = rows[0]
         return Ground(row.val.hex, bool(row.same), bool(row.durable), bool(row.writable))
 
     async def raise_era(self, seen: str, ttl_ms: int) -> None:
         async with transaction(self._engine, timeout=self._timeout) as connection:
-            raised = await connection.execute(text(sql.NEXT_ERA), {"seen": seen, "val": uuid4().hex})
+            raised = await connection.execute(prepared(sql.NEXT_ERA), {"seen": seen, "val": uuid4().hex})
             if raised.first() is None:
                 return
-            sources = (await connection.execute(text(sql.LOCK_SOURCES))).all()
-            await connection.execute(text(sql.NEXT_EPOCHS))
-            longest_ttl = (await connection.execute(text(sql.LONGEST_TTL), {"ttl_ms": ttl_ms})).scalar_one()
+            sources = (await connection.execute(prepared(sql.LOCK_SOURCES))).all()
+            await connection.execute(prepared(sql.NEXT_EPOCHS))
+            longest_ttl = (await connection.execute(prepared(sql.LONGEST_TTL), {"ttl_ms": ttl_ms})).scalar_one()
             blocks = blocking_ms({row.id: row.high_ms for row in sources}, longest_ttl)
             values = {"sources": list(blocks), "busy": list(blocks.values())}
-            await connection.execute(text(sql.BLOCK_SOURCES), values)
-            await connection.execute(text(sql.END_SESSIONS))
+            await connection.execute(prepared(sql.BLOCK_SOURCES), values)
+            await connection.execute(prepared(sql.END_SESSIONS))
 
     async def open_session(self, new: NewSession, era: str) -> bool:
         return bool(await self._run(sql.OPEN, **asdict(new), era=era))
@@ -113,10 +116,10 @@ class PostgresStatements:
 
     async def view(self, held: Sequence[Held]) -> View:
         async with autocommit(self._engine, timeout=self._timeout) as connection:
-            sessions = (await connection.execute(text(sql.VIEW_SESSIONS))).all()
-            orphans = (await connection.execute(text(sql.VIEW_ORPHANS))).all()
+            sessions = (await connection.execute(prepared(sql.VIEW_SESSIONS))).all()
+            orphans = (await connection.execute(prepared(sql.VIEW_ORPHANS))).all()
             values = {"sources": [h.source for h in held], "epochs": [h.epoch for h in held]}
-            sources = (await connection.execute(text(sql.VIEW_SOURCES), values)).all() if held else []
+            sources = (await connection.execute(prepared(sql.VIEW_SOURCES), values)).all() if held else []
         return View(
             sessions[0].era.hex if sessions else "",
             tuple(
@@ -182,11 +185,11 @@ class PostgresStatements:
 
     async def _run(self, statement: str, **values: Any) -> Sequence[Row[Any]]:
         async with autocommit(self._engine, timeout=self._timeout) as connection:
-            return (await connection.execute(text(statement), values)).all()
+            return (await connection.execute(prepared(statement), values)).all()
 
     async def _execute(self, statement: str, **values: Any) -> None:
         async with autocommit(self._engine, timeout=self._timeout) as connection:
-            await connection.execute(text(statement), values)
+            await connection.execute(prepared(statement), values)
 
 
 def _leases(rows: Sequence[Row[Any]]) -> list[OwnLease]:

@@ -141,7 +141,6 @@ select e.val, e.server = {SERVER} same, current_setting('synchronous_commit') <>
   current_setting('transaction_read_only') = 'off' writable
 from era e
 """
-FIRST_ERA = f"insert into era (id, val, server) select 1, cast(:val as uuid), {SERVER} on conflict do nothing"
 NEXT_ERA = f"update era set val = cast(:val as uuid), server = {SERVER} where val = cast(:seen as uuid) returning val"
 LOCK_SOURCES = "select id, high_ms from event_sources order by id for no key update"
 NEXT_EPOCHS = "update event_sources set epoch = epoch + 1"

@@ -5,35 +5,35 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
-from maelstrom.leases.sqlite_steps import LIVE, NOW, own_lease
+from maelstrom.leases.sqlite_steps import LIVE, NOW, own_lease, prepared
 from maelstrom.leases.statements import Audit, AuditLease, Held, Own, SessionRow, SourceNow, View
 from maelstrom.leases.watch import SeenLease, SeenSession
 
 
 def own(db: Connection, session: str) -> Own | None:
     row = db.execute(
-        text("select s.beat, s.alive and s.era = e.val live from sessions s, era e where s.id = :session"),
+        prepared("select s.beat, s.alive and s.era = e.val live from sessions s, era e where s.id = :session"),
         {"session": session},
     ).first()
     if row is None:
         return None
-    leases = db.execute(text("select id, source, capacity, epoch from leases where session = :id"), {"id": session})
+    leases = db.execute(prepared("select id, source, capacity, epoch from leases where session = :id"), {"id": session})
     return Own(row.beat, bool(row.live), tuple(own_lease(found) for found in leases))
 
 
 def view(db: Connection, held: Sequence[Held]) -> View:
     sessions = db.execute(
-        text(
+        prepared(
             "select s.id, s.beat, s.ttl_ms, s.alive and s.era = e.val live,"
             " (select count(*) from leases l where l.session = s.id) leases from sessions s, era e"
         )
     ).all()
-    orphans = db.execute(text(f"select l.id, l.busy_ms, l.busy_seq from leases l where not {LIVE}")).all()
+    orphans = db.execute(prepared(f"select l.id, l.busy_ms, l.busy_seq from leases l where not {LIVE}")).all()
     sources = [
         db.execute(
-            text(
+            prepared(
                 "select s.id, coalesce(s.m, 0) m, s.enabled and not s.removed works,"
                 " coalesce(sum(l.capacity), 0) total,"
                 " coalesce(sum(l.capacity) filter (where l.epoch < :epoch), 0) ahead from event_sources s"
@@ -44,7 +44,7 @@ def view(db: Connection, held: Sequence[Held]) -> View:
         for item in held
     ]
     return View(
-        db.execute(text("select val from era")).scalar() or "",
+        db.execute(prepared("select val from era")).scalar() or "",
         tuple(SeenSession(s.id, s.beat, s.ttl_ms, bool(s.live), s.leases) for s in sessions),
         tuple(SeenLease(row.id, row.busy_ms, row.busy_seq) for row in orphans),
         tuple(SourceNow(s.id, s.m, bool(s.works), s.total, s.ahead) for s in sources if s is not None),
@@ -53,7 +53,7 @@ def view(db: Connection, held: Sequence[Held]) -> View:
 
 def session_rows(db: Connection) -> list[SessionRow]:
     rows = db.execute(
-        text(
+        prepared(
             "select s.id, s.node, s.state_dir, s.version, s.beat, s.ttl_ms, s.alive and s.era = e.val live, s.leaving,"
             f" max(0, {NOW} - s.opened_at) age from sessions s, era e order by s.node, s.opened_at"
         )
@@ -75,11 +75,11 @@ def session_rows(db: Connection) -> list[SessionRow]:
 
 
 def audit(db: Connection, source: int) -> Audit | None:
-    head = db.execute(text("select m, max_inflight from event_sources where id = :id"), {"id": source}).first()
+    head = db.execute(prepared("select m, max_inflight from event_sources where id = :id"), {"id": source}).first()
     if head is None:
         return None
     rows = db.execute(
-        text(
+        prepared(
             "select l.id, coalesce(s.node, '') node, l.capacity, l.in_flight, l.epoch, "
             f" max(0, {NOW} - l.granted_at) age"
             " from leases l left join sessions s on s.id = l.session where l.source = :id order by l.epoch"
@@ -92,7 +92,7 @@ def audit(db: Connection, source: int) -> Audit | None:
 
 def in_flight(db: Connection, without: str) -> dict[int, int]:
     rows = db.execute(
-        text("select source, sum(in_flight) n from leases where session is not :session group by source"),
+        prepared("select source, sum(in_flight) n from leases where session is not :session group by source"),
         {"session": without},
     )
     return {row.source: row.n for row in rows}

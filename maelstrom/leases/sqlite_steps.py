@@ -5,6 +5,7 @@ The guard comes first. There is one writer at a time: what a step reads is what 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -22,9 +23,12 @@ from maelstrom.leases.statements import (
     OwnLease,
     Want,
     blocking_ms,
+    no_era,
 )
 from maelstrom.leases.term import Ask, Note
 from maelstrom.leases.watch import SeenLease
+
+prepared = functools.cache(text)  # parsed once
 
 SERVER = "sqlite"  # a file has no identity that a copy would not have
 NOW = "(julianday('now') - 2440587.5) * 86400.0"
@@ -39,7 +43,7 @@ def own_lease(row: Row[Any]) -> OwnLease:
 def guard(db: Connection, me: Me, *, leaving: bool = False, ending: bool = False) -> bool:
     """Whether the sender may: then the session's beat is one higher."""
     found = db.execute(
-        text(
+        prepared(
             "update sessions set beat = beat + 1, leaving = leaving or :leaving, alive = not :ending"
             " where id = :session and beat = :beat and alive and era = :era"
             " and exists (select 1 from era where val = :era and server = :server)"
@@ -50,37 +54,38 @@ def guard(db: Connection, me: Me, *, leaving: bool = False, ending: bool = False
 
 
 def ground(db: Connection) -> Ground:
-    row = db.execute(text("select val, server from era")).first()
+    row = db.execute(prepared("select val, server from era")).first()
     if row is None:
-        db.execute(text("insert into era (id, val, server) values (1, :val, :server)"), _new_era())
-        row = db.execute(text("select val, server from era")).one()
+        raise no_era()
     return Ground(row.val, row.server == SERVER, durable=True, writable=True)
 
 
 def raise_era(db: Connection, seen: str, ttl_ms: int) -> None:
     raised = db.execute(
-        text("update era set val = :val, server = :server where val = :seen"), _new_era() | {"seen": seen}
+        prepared("update era set val = :val, server = :server where val = :seen"), _new_era() | {"seen": seen}
     )
     if not raised.rowcount:
         return
-    db.execute(text("update event_sources set epoch = epoch + 1"))
-    longest_ttl = db.execute(text("select max(:ttl_ms, coalesce(max(ttl_ms), 0)) from sessions"), {"ttl_ms": ttl_ms})
-    high_ms = {row.id: row.high_ms for row in db.execute(text("select id, high_ms from event_sources"))}
+    db.execute(prepared("update event_sources set epoch = epoch + 1"))
+    longest_ttl = db.execute(
+        prepared("select max(:ttl_ms, coalesce(max(ttl_ms), 0)) from sessions"), {"ttl_ms": ttl_ms}
+    )
+    high_ms = {row.id: row.high_ms for row in db.execute(prepared("select id, high_ms from event_sources"))}
     for source, busy in blocking_ms(high_ms, longest_ttl.scalar_one()).items():
         db.execute(
-            text(
+            prepared(
                 "insert into leases (id, source, capacity, epoch, busy_ms, granted_at) values (:id, :source, :capacity,"
                 f" coalesce((select epoch from event_sources where id = :source), 0), :busy, {NOW})"
             ),
             {"id": uuid4().hex, "source": source, "capacity": ALL_CAPACITY, "busy": busy},
         )
-    db.execute(text("update sessions set alive = 0 where alive"))
+    db.execute(prepared("update sessions set alive = 0 where alive"))
 
 
 def open_session(db: Connection, new: NewSession, era: str) -> bool:
-    db.execute(text("update sessions set alive = 0 where state_dir = :dir and alive"), {"dir": new.state_dir})
+    db.execute(prepared("update sessions set alive = 0 where state_dir = :dir and alive"), {"dir": new.state_dir})
     opened = db.execute(
-        text(
+        prepared(
             "insert or ignore into sessions (id, node, state_dir, boot, version, era, ttl_ms, opened_at)"
             f" select :id, :node, :state_dir, :boot, :version, val, :ttl_ms, {NOW} from era"
             " where val = :era and server = :server"
@@ -95,9 +100,11 @@ def beat(db: Connection, me: Me, notes: Sequence[Note], leaving: bool) -> list[i
         return None
     for note in notes:
         values = asdict(note) | {"session": me.session}
-        db.execute(text("update leases set in_flight = :in_flight where id = :lease and session = :session"), values)
         db.execute(
-            text(
+            prepared("update leases set in_flight = :in_flight where id = :lease and session = :session"), values
+        )
+        db.execute(
+            prepared(
                 "update event_sources set max_inflight = max(max_inflight, :peak + coalesce("
                 "(select sum(in_flight) from leases where source = :source and id <> :lease), 0)) where id = :source"
             ),
@@ -113,7 +120,7 @@ def grant(db: Connection, me: Me, wants: Sequence[Want]) -> list[OwnLease] | Non
     for want in wants:
         values = asdict(want) | {"session": me.session, "new": NEW_SOURCES}
         free = db.execute(
-            text(
+            prepared(
                 "select min(:capacity, s.m - coalesce((select sum(capacity) from leases where source = s.id"
                 " or (source = :new and s.epoch = 0)), 0)) from event_sources s where s.id = :source and not s.removed"
             ),
@@ -121,9 +128,9 @@ def grant(db: Connection, me: Me, wants: Sequence[Want]) -> list[OwnLease] | Non
         ).scalar()
         if not free or free < 0:
             continue
-        db.execute(text("update event_sources set epoch = epoch + 1 where id = :source"), values)
+        db.execute(prepared("update event_sources set epoch = epoch + 1 where id = :source"), values)
         row = db.execute(
-            text(
+            prepared(
                 "insert into leases (id, source, session, capacity, epoch, granted_at)"
                 f" select :lease, id, :session, :free, epoch, {NOW} from event_sources where id = :source"
                 " on conflict (id) do update set capacity = capacity + excluded.capacity"
@@ -142,7 +149,7 @@ def ask(db: Connection, me: Me, asks: Sequence[Ask]) -> list[Confirmed] | None:
     confirmed = []
     for item in asks:
         row = db.execute(
-            text(
+            prepared(
                 "update leases set busy_ms = coalesce(:busy_ms, busy_ms), busy_seq = busy_seq + (:busy_ms is not null),"
                 " capacity = min(capacity, coalesce(:capacity, capacity)), in_flight = :in_flight"
                 " where id = :lease and session = :session returning source, capacity"
@@ -152,7 +159,7 @@ def ask(db: Connection, me: Me, asks: Sequence[Ask]) -> list[Confirmed] | None:
         if row is None:
             continue
         given = db.execute(
-            text(
+            prepared(
                 "select coalesce(s.m, 0) m, coalesce((select sum(capacity) from leases where source = s.id), 0) total"
                 " from event_sources s where s.id = :source"
             ),
@@ -168,7 +175,7 @@ def release(db: Connection, me: Me, leases: Sequence[str], end: bool) -> bool | 
         return None
     for lease in leases:
         db.execute(
-            text("delete from leases where id = :id and session = :session"), {"id": lease, "session": me.session}
+            prepared("delete from leases where id = :id and session = :session"), {"id": lease, "session": me.session}
         )
     return True
 
@@ -177,10 +184,12 @@ def adopt(db: Connection, me: Me, formers: Sequence[str], busy_ms: dict[int, int
     if not guard(db, me):
         return None
     for former in formers:
-        rows = db.execute(text("select id, source from leases where session = :id"), {"id": former}).all()
+        rows = db.execute(prepared("select id, source from leases where session = :id"), {"id": former}).all()
         for row in rows:
             db.execute(
-                text("update leases set session = :session, busy_ms = :busy, busy_seq = busy_seq + 1 where id = :id"),
+                prepared(
+                    "update leases set session = :session, busy_ms = :busy, busy_seq = busy_seq + 1 where id = :id"
+                ),
                 {"session": me.session, "busy": busy_ms.get(row.source, 0), "id": row.id},
             )
     return True
@@ -188,7 +197,8 @@ def adopt(db: Connection, me: Me, formers: Sequence[str], busy_ms: dict[int, int
 
 def bury(db: Connection, session: str, beat: int) -> bool:
     buried = db.execute(
-        text("update sessions set alive = 0 where id = :id and beat = :beat and alive"), {"id": session, "beat": beat}
+        prepared("update sessions set alive = 0 where id = :id and beat = :beat and alive"),
+        {"id": session, "beat": beat},
     )
     return buried.rowcount == 1
 
@@ -196,7 +206,7 @@ def bury(db: Connection, session: str, beat: int) -> bool:
 def forget(db: Connection, sessions: Sequence[str]) -> None:
     for session in sessions:
         db.execute(
-            text(
+            prepared(
                 "delete from sessions where id = :id and not alive"
                 " and not exists (select 1 from leases where session = :id)"
             ),
@@ -208,14 +218,14 @@ def waited_out(db: Connection, leases: Sequence[SeenLease]) -> int:
     gone = 0
     for lease in leases:
         values = {"id": lease.id, "seq": lease.busy_seq}
-        gone += db.execute(text(f"delete from leases where {DEAD_LEASE}"), values).rowcount
+        gone += db.execute(prepared(f"delete from leases where {DEAD_LEASE}"), values).rowcount
     return gone
 
 
 def write_back(db: Connection, rests: Sequence[tuple[SeenLease, int]]) -> None:
     for lease, rest in rests:
         db.execute(
-            text(f"update leases set busy_ms = :rest, busy_seq = busy_seq + 1 where {DEAD_LEASE}"),
+            prepared(f"update leases set busy_ms = :rest, busy_seq = busy_seq + 1 where {DEAD_LEASE}"),
             {"id": lease.id, "seq": lease.busy_seq, "rest": rest},
         )
 

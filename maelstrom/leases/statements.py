@@ -14,6 +14,7 @@ from typing import Protocol
 
 from maelstrom.leases.term import Ask, Note, longest_busy_milliseconds
 from maelstrom.leases.watch import SeenLease, SeenSession
+from maelstrom.model.errors import SchemaMismatch
 
 NEW_SOURCES = 0  # no source's id: a row that blocks those which were never granted in the present era
 ALL_CAPACITY = 1 << 40  # above any limit
@@ -24,6 +25,12 @@ def blocking_ms(high_ms: dict[int, int], ttl_ms: int) -> dict[int, int]:
     blocks = {source: ttl_ms + longest_busy_milliseconds(high) for source, high in high_ms.items()}
     blocks[NEW_SOURCES] = max(blocks.values(), default=ttl_ms)
     return blocks
+
+
+def no_era() -> SchemaMismatch:
+    return SchemaMismatch(
+        "the database's era is missing, though its tables are there", hint="put back a whole copy of it"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +174,7 @@ class Statements(Protocol):
     # of a process that has no session yet
 
     async def ground(self) -> Ground:
-        """The present era; the first one ever is made here."""
+        """The present era. Raises SchemaMismatch where there is none: it comes with the tables."""
         ...
 
     async def raise_era(self, seen: str, ttl_ms: int) -> None:

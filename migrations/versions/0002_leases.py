@@ -10,6 +10,14 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
+# Who the server is: a copy has the same identity, but a promoted one goes on in another timeline.
+SERVER = {
+    "postgresql": "(select system_identifier::text from pg_control_system())"
+    " || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8)",
+    "sqlite": "'sqlite'",
+}
+RANDOM_ID = {"postgresql": "gen_random_uuid()", "sqlite": "lower(hex(randomblob(16)))"}
+
 # Rows that change with every beat find room for their next version on the same page.
 ROOM = {"postgresql_with": {"fillfactor": 50}}
 
@@ -23,6 +31,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_era"),
         sa.CheckConstraint("id = 1", name="ck_era_one_row"),
     )
+    # The first era begins with the tables, so that whoever finds them without one knows that they are not new.
+    dialect = op.get_context().dialect.name
+    op.execute(f"insert into era (id, val, server) values (1, {RANDOM_ID[dialect]}, {SERVER[dialect]})")
     _sessions()
     _leases()
 

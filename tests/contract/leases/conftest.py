@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from maelstrom.leases.postgres_sql import SERVER
 from maelstrom.registry.engine import make_engine
 from maelstrom.registry.migrate import migrate
 from tests.contract.leases.cluster import Cluster
@@ -46,7 +47,8 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
 @pytest.fixture
 def postgres_url(postgres_database: str) -> str:
     with psycopg.connect(postgres_database) as connection:
-        connection.execute("truncate era, sessions, leases, event_sources, components, projects")
+        connection.execute("truncate sessions, leases, event_sources, components, projects")
+        connection.execute(f"update era set server = {SERVER}".encode())
     return postgres_database
 
 

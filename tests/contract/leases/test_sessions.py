@@ -9,6 +9,7 @@ import pytest
 
 from maelstrom.leases.statements import ALL_CAPACITY, Held, Me, NewSession, Want
 from maelstrom.leases.term import Ask, Note, longest_busy_milliseconds
+from maelstrom.model.errors import SchemaMismatch
 from maelstrom.registry.engine import make_engine
 from tests.contract.leases.cluster import Cluster
 
@@ -35,12 +36,20 @@ async def rows(cluster: Cluster) -> object:
     )
 
 
-async def test_an_empty_schema_gets_one_era_that_stays(cluster: Cluster) -> None:
-    first = await cluster.statements.ground()
-    assert first.current
-    assert first.durable
-    assert first.writable
-    assert await cluster.statements.ground() == first
+async def test_a_new_schema_has_the_first_era(cluster: Cluster) -> None:
+    ground = await cluster.statements.ground()
+    assert ground.current
+    assert ground.durable
+    assert ground.writable
+
+
+async def test_an_era_that_is_missing_is_not_made_anew(sqlite_url: str) -> None:
+    engine = make_engine(sqlite_url)
+    cluster = Cluster(engine)
+    await cluster.run("delete from era")
+    with pytest.raises(SchemaMismatch):
+        await cluster.statements.ground()
+    await engine.dispose()
 
 
 async def test_a_session_begins_alive_without_leases(cluster: Cluster) -> None:
