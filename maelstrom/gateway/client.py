@@ -98,8 +98,8 @@ class Client(asyncio.Protocol):
         self._slow = False  # it reads too slowly
         self._in_head = False  # a part of a head has come
         self._processing = False
-        self._moved = False  # bytes of the body came since the timers last looked
-        self._body_at = 0.0
+        self._moved = False  # something came since the timers last looked, while lingering
+        self._body_at = 0.0  # monotonic; when something of the body last came
         self._until = 0.0  # monotonic: end of waiting for a head, of idling or of lingering
         self._linger_until = 0.0
 
@@ -233,6 +233,7 @@ class Client(asyncio.Protocol):
         if target.component is not target.pool.component:
             target.refresh()
         now = self.gateway.monotonic()
+        self._in_head = False
         self.keep = prepared.keep and not self.final
         exchange = self.exchange = Exchange(self, prepared, now)
         at = now + prepared.watch_seconds
@@ -254,7 +255,7 @@ class Client(asyncio.Protocol):
         return rest
 
     def _body(self, exchange: Exchange, data: bytes) -> None:
-        self._moved = True
+        self._body_at = self.gateway.monotonic()
         chunks = self._chunks
         if chunks is None:
             over = len(data) - self._left
@@ -411,9 +412,6 @@ class Client(asyncio.Protocol):
             return self._until
         look = exchange.due(now)
         if self.exchange is exchange and self.body_open and not self.holds:
-            if self._moved:
-                self._moved = False
-                self._body_at = now
             end = self._body_at + self.gateway.limits.body_seconds
             if now >= end:
                 exchange.fail(RequestTimeout("the request's body stands still"))
@@ -457,7 +455,10 @@ class Client(asyncio.Protocol):
         self.watch(self._until)
 
     def _left_us(self) -> bool:
-        """Whether the client has ended its input, asked of the system because nobody reads now."""
+        """Whether the client has ended its input, asked of the system because nobody reads now.
+
+        An orderly end that stands behind more than the system's buffers hold is not seen: then the deadline counts.
+        """
         sock = self.transport.get_extra_info("socket")
         if sock is None or not hasattr(socket, "TCP_INFO"):
             return False

@@ -169,14 +169,13 @@ class ContainerLink(asyncio.Protocol):
         state = self._state
         if state == HEAD:
             self._head(exchange, data)
-        elif state == COUNTED:
-            exchange.moved = True
+            return
+        exchange.moved_at = self._gateway.monotonic()
+        if state == COUNTED:
             self._counted(exchange, data, 0)
         elif state == CHUNKS:
-            exchange.moved = True
             self._chunked(exchange, data)
         else:
-            exchange.moved = True
             exchange.pass_on(data)
 
     # the answer's head

@@ -38,7 +38,6 @@ class Exchange:
         "_gateway",
         "_instance",
         "_link",
-        "_moved_at",
         "_resendable",
         "_retried",
         "_sent_at",
@@ -49,7 +48,7 @@ class Exchange:
         "code",
         "first_byte",
         "in_tunnel",
-        "moved",
+        "moved_at",
         "plain",
         "prepared",
         "queued",
@@ -78,12 +77,11 @@ class Exchange:
         self.queued = False  # had to wait for an instance
         self.waited = 0.0  # so many seconds
         self._sent_at = started
-        self._moved_at = started
         self.first_byte = False  # something of an answer has come
         self.answering = False  # its head has been passed on: no other answer can be given
         self.in_tunnel = False
         self._ended_once = False  # one direction of the tunnel
-        self.moved = False  # bytes went either way since the timers last looked
+        self.moved_at = started  # when bytes last went either way, from the answer's head on, or of the request's body
         self.code = 0
         self.received = 0  # bytes of the request's body
         self.sent = 0  # bytes of the answer
@@ -183,7 +181,7 @@ class Exchange:
         if self._body:
             data += self._body
         if prepared.measured:
-            self._sent_at = self._moved_at = self._gateway.monotonic()
+            self._sent_at = self.moved_at = self._gateway.monotonic()
         link.send(self, data)
         if self.client.holds:
             self.client.unhold(NO_CONTAINER)
@@ -191,7 +189,7 @@ class Exchange:
     def body(self, data: bytes) -> None:
         """More of the request's body, checked."""
         self.received += len(data)
-        self.moved = True
+        self.moved_at = self._gateway.monotonic()
         link = self._link
         if link is not None and self._connecting is None:
             self._resendable = False
@@ -214,6 +212,8 @@ class Exchange:
         self.code = code
         self.answering = True
         self._body = b""
+        if self.prepared.measured:
+            self.moved_at = self._gateway.monotonic()
 
     def pass_on(self, data: bytes) -> None:
         self.sent += len(data)
@@ -254,7 +254,7 @@ class Exchange:
         self.client.tunnel_opened()
 
     def into_tunnel(self, data: bytes) -> None:
-        self.moved = True
+        self.moved_at = self._gateway.monotonic()
         self.received += len(data)
         if self._link is not None:
             self._link.transport.write(data)
@@ -346,8 +346,6 @@ class Exchange:
 
     def abandon(self) -> None:
         """The client is gone: whatever was taken for it is given back."""
-        if self._instance is None:
-            self.prepared.target.pool.withdraw(self)
         self._disconnect()
         if not self.answering:
             self.code = CLIENT_GONE
@@ -356,23 +354,18 @@ class Exchange:
     def due(self, now: float) -> float:
         """When to look next; acts if a time has passed (see Timers)."""
         target = self.prepared.target
-        if self.moved:
-            self.moved = False
-            self._moved_at = now
         end = self._until
         if self.answering:
             if target.idle_seconds is not None:
-                end = self._moved_at + target.idle_seconds
+                end = self.moved_at + target.idle_seconds
         elif self._link is not None and self._connecting is None and target.first_byte_seconds is not None:
-            end = min(end, max(self._moved_at, self._sent_at) + target.first_byte_seconds)
+            end = min(end, max(self.moved_at, self._sent_at) + target.first_byte_seconds)
         if now >= end:
             self._expired()
             return inf
         return end
 
     def _expired(self) -> None:
-        if self._instance is None:
-            self.prepared.target.pool.withdraw(self)
         seconds = self.prepared.seconds
         self.fail(Deadline(f"{self.prepared.target.name} did not answer in time ({seconds:g} s in all)"))
 
@@ -402,9 +395,12 @@ class Exchange:
             link.drop()
 
     def _release(self, now: float) -> None:
+        """Gives back what was claimed, or the place in the queue."""
         instance, self._instance = self._instance, None
         if instance is not None:
             self.prepared.target.pool.release(instance, now)
+        elif self.queued:
+            self.prepared.target.pool.withdraw(self)
 
     def _end(self, now: float) -> None:
         self.client.exchange = None

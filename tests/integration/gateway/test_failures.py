@@ -222,7 +222,7 @@ async def test_a_container_may_stop_reading_and_answer(gate: World) -> None:
         await talk.head()
         talk.reply(b"too much", "Connection: close", status="413 Content Too Large")
         talk.end_sending()
-        await talk.ended()
+        await talk.gone()
 
     await gate.component(script)
     caller = await gate.caller()
