@@ -82,6 +82,14 @@ def _check_volumes(mounts: tuple[Mount, ...]) -> tuple[Mount, ...]:
     return mounts
 
 
+DEFAULT_RESERVATION = 128  # MiB
+
+
+def _default_reservation(data: dict[str, Any]) -> int:
+    limit = data.get("limitmemory")
+    return DEFAULT_RESERVATION if limit is None else min(DEFAULT_RESERVATION, limit)
+
+
 def _default_restart_order(data: dict[str, Any]) -> Literal["startstop", "stopstart"]:
     return "stopstart" if fixes_host_port(data.get("ports", ())) else "startstop"
 
@@ -132,11 +140,13 @@ class ComponentDefinition(Definition):
     dnssearch: Words = Field((), description="Search domains.")
 
     # resources
-    reservememory: Annotated[int, Field(ge=1, le=MAX_MIB)] = Field(
-        128, description="Memory that is reserved per container, MiB; at most `limitmemory`."
-    )
     limitmemory: Annotated[int, Field(ge=1, le=MAX_MIB)] | None = Field(
         None, description="Memory that a container may use at most, MiB. Unset: no limit."
+    )
+    reservememory: Annotated[int, Field(ge=1, le=MAX_MIB)] = Field(
+        default_factory=_default_reservation,
+        description="Memory that is reserved per container, MiB; at most `limitmemory`. Unset: 128, or the limit where"
+        " that is less.",
     )
     cpushares: Annotated[int, Field(ge=1, le=262_144)] | None = Field(
         None, description="Relative CPU weight. Unset: the engine's own, 1024."
@@ -228,16 +238,17 @@ class ComponentDefinition(Definition):
         None, description="Host command run instead of a pull; every `<image>` in it is replaced by the image."
     )
 
-    @field_validator("limitmemory")
+    @field_validator("reservememory")
     @classmethod
-    def _limit_covers_the_reservation(cls, limit: int | None, info: ValidationInfo) -> int | None:
-        reserved = info.data.get("reservememory", 0)
+    def _reservation_is_within_the_limit(cls, reserved: int, info: ValidationInfo) -> int:
+        limit = info.data.get("limitmemory")
         if limit is not None and limit < reserved:
             raise fault(
                 f"the limit of {limit} MiB is under the reservation of {reserved} MiB",
-                "raise limitmemory or lower reservememory (128 where it is unset)",
+                "raise limitmemory or lower reservememory",
+                at="limitmemory",
             )
-        return limit
+        return reserved
 
     @field_validator("maxinstances")
     @classmethod

@@ -246,6 +246,13 @@ def test_without_a_restart_order_the_new_instance_starts_first_where_ports_allow
 
 
 @pytest.mark.parametrize(
+    ("lines", "reserved"), [("", 128), ("limitmemory: 64", 64), ("limitmemory: 500", 128), ("reservememory: 9", 9)]
+)
+def test_without_a_reservation_it_is_the_default_or_a_lower_limit(lines: str, reserved: int) -> None:
+    assert component(lines).reservememory == reserved
+
+
+@pytest.mark.parametrize(
     ("field", "default"),
     [
         ("maxinstances", None),

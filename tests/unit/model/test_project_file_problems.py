@@ -80,7 +80,6 @@ COMPONENT_RULES = [
     ("networkname: container:x", "networkname", "no address of its own", 5),
     ("reservememory: 0", "reservememory", "must be at least 1", 5),
     ("reservememory: -5", "reservememory", "must be at least 1", 5),
-    ("limitmemory: 64", "limitmemory", "under the reservation of 128", 5),
     ("reservememory: 300\nlimitmemory: 200", "limitmemory", "under the reservation of 300", 6),
     ("cpushares: 0", "cpushares", "must be at least 1", 5),
     ("mininstances: -1", "mininstances", "must be at least 0", 5),
