@@ -67,7 +67,7 @@ async def _serve(listener: socket.socket, options: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     if options.until_eof:
-        loop.add_reader(sys.stdin, lambda: sys.stdin.buffer.read1() or stop.set())
+        loop.add_reader(sys.stdin, _stop_at_end, stop)
     config = Config()
     config.bind = [f"fd://{listener.fileno()}"]
     config.keep_alive_timeout = 75
@@ -83,6 +83,11 @@ async def _serve(listener: socket.socket, options: argparse.Namespace) -> None:
     # Nothing is kept, so nothing is wound up: executions wait in threads that the interpreter would join, for as long
     # as their states say, and every open poll would be logged as cancelled.
     os._exit(0)
+
+
+def _stop_at_end(stop: asyncio.Event) -> None:
+    if not os.read(sys.stdin.fileno(), 1024):
+        stop.set()
 
 
 def _announce(listener: socket.socket, ready_file: Path | None) -> None:
