@@ -10,6 +10,7 @@ import contextlib
 import gc
 import logging
 import os
+import resource
 import signal
 import sys
 from collections.abc import Sequence
@@ -54,6 +55,7 @@ def _main(argv: Sequence[str]) -> int:
     if loaded.settings.gateway_workers > 1:
         log.warning("this version serves the public gateway by one process, MAEL_GATEWAY_WORKERS changes nothing yet")
     loaded.export(os.environ)
+    _allow_many_files()
     try:
         import uvloop
 
@@ -97,6 +99,12 @@ async def _run(loaded: Loaded) -> int:
         stopping.cancel()
         await node.stop()
     return EXIT_OK
+
+
+def _allow_many_files() -> None:
+    """Each connection and each open poll is a file: the soft limit of most systems is far too low for a gateway."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _on_signals(stop: asyncio.Event, node: object) -> None:
