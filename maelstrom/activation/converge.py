@@ -65,6 +65,7 @@ class Converger:
         self._next_tick = 0.0
         self._start_tasks: dict[str, asyncio.Task[Any]] = {}
         self._drain_until: dict[str, float] = {}
+        self._closing = False  # the node ends: nothing is started any more, whatever is missing
         self._ends: set[asyncio.Task[Any]] = set()  # containers that are being stopped or buried
 
     # hints
@@ -156,7 +157,7 @@ class Converger:
     # actions
 
     def _start(self, deployment: Deployment, reason: str, now: float) -> bool:
-        if now < deployment.not_before:
+        if now < deployment.not_before or self._closing:
             return False
         component = deployment.component
         pool = deployment.pool
@@ -316,6 +317,7 @@ class Converger:
 
     async def stop(self) -> None:
         """Ends starts under way and waits for what is being stopped; containers that run are left as they are."""
+        self._closing = True
         tasks = list(self._start_tasks.values())
         for task in tasks:
             task.cancel()

@@ -37,9 +37,9 @@ class Here:
         self.supervisor.keep("converge", self.activation.converger.run)
         self.supervisor.keep("health", self.activation.health.run)
 
-    async def stop(self) -> None:
+    async def stop(self, *, stop_containers: bool = False) -> None:
         self.supervisor.ending = True
-        await self.activation.stop(stop_containers=False)
+        await self.activation.stop(stop_containers=stop_containers)
         await self.transport.stop()
         await self.supervisor.end()
 

@@ -295,3 +295,14 @@ async def test_a_stop_waits_for_containers_that_are_being_stopped(engine: FakeEn
     await eventually(lambda: ("stop", next(iter(engine.containers))) in engine.calls)
     await here.stop()
     assert engine.containers == {}
+
+
+async def test_containers_that_are_stopped_at_the_end_are_not_replaced(engine: FakeEngine) -> None:
+    here = Here(engine)
+    await here.start()
+    here.put(mininstances=2)
+    await eventually(lambda: [s for _, s in here.states()] == ["ready", "ready"])
+    engine.delays["stop"] = 0.2  # time enough for the loop to miss them
+    await here.stop(stop_containers=True)
+    assert engine.containers == {}
+    assert here.count("create") == 2
