@@ -44,7 +44,7 @@ class AccessLog:
             "client": exchange.client.peer.decode(),
             "method": first.method.decode(),
             "host": prepared.head.host.decode("latin-1"),
-            "path": first.path.decode("latin-1"),
+            "path": first.path.decode("latin-1").replace('"', "%22"),
             "status": exchange.code,
             "bytes_in": exchange.received,
             "bytes_out": exchange.sent,

@@ -318,10 +318,10 @@ class Client(asyncio.Protocol):
         stats.error(code_of(error))
         stats.count(self.respond(error, head), 0.0)
         now = self.gateway.monotonic()
-        if self.keep:
-            self.answered(now)
-        else:
+        if head is None or has_body(head):
             self._linger(now)
+        else:
+            self.answered(now)
 
     def _health(self, head: RequestHead) -> None:
         self.keep = self.keep and bool(head.flags & F_KEEP) and not has_body(head) and not self.final
@@ -391,7 +391,7 @@ class Client(asyncio.Protocol):
         self.final = True
         exchange = self.exchange
         if exchange is None:
-            if self.keep and not self._in_head:
+            if not self._in_head:
                 self._until = min(self._until, now + self.gateway.limits.drain_idle_seconds)
                 self.watch(self._until)
         elif not exchange.answering:
@@ -404,7 +404,7 @@ class Client(asyncio.Protocol):
     def due(self, now: float) -> float:
         exchange = self.exchange
         if exchange is None:
-            if self.lingering and self._moved:
+            if self.lingering and self._moved and not self.final:
                 self._moved = False
                 self._until = min(now + self.gateway.limits.linger_seconds, self._linger_until)
             if now >= self._until:

@@ -87,6 +87,7 @@ class ContainerLink(asyncio.Protocol):
         self._known_head: AnswerHead | None = None
         self._paused = False
         instance.links.add(self)
+        gateway.links.add(self)
 
     # what the exchange calls
 
@@ -324,6 +325,7 @@ class ContainerLink(asyncio.Protocol):
 
     def _forget(self) -> None:
         self.instance.links.discard(self)
+        self._gateway.links.discard(self)
         if self in self.instance.idle:
             self.instance.idle.remove(self)
         self._gateway.timers.forget(self)

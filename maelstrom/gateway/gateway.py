@@ -22,6 +22,7 @@ from maelstrom.plan.routes import RouteTable
 if TYPE_CHECKING:
     from maelstrom.activation.pool import Pool
     from maelstrom.gateway.access import AccessLog
+    from maelstrom.gateway.container import ContainerLink
     from maelstrom.model.settings import Listen
 
 log = logging.getLogger("maelstrom.gateway")
@@ -54,6 +55,7 @@ class Gateway:
         self.call_soon = loop.call_soon
         self.timers = Timers(loop, monotonic)
         self.listeners: list[Listener] = []
+        self.links: set[ContainerLink] = set()  # all connections to containers
         self._targets: dict[Pool, Target] = {}
         self._id_prefix = secrets.token_hex(8).encode()
         self._ids = 0
@@ -75,6 +77,8 @@ class Gateway:
         """Ends all listeners in order within `grace` seconds; returns how many connections had to be cut."""
         cut = await asyncio.gather(*(listener.drain(grace) for listener in self.listeners))
         self.listeners.clear()
+        for link in list(self.links):
+            link.drop()
         self.timers.close()
         return sum(cut)
 

@@ -313,6 +313,12 @@ class World:
         self.clock.offset += seconds
         self.gateway.timers.look()
 
+    def leave(self) -> None:
+        """All callers end their connections."""
+        for caller in self.callers:
+            if not caller.writer.is_closing():
+                caller.reset()
+
     @property
     def in_flight(self) -> int:
         return sum(pool.in_flight for pool in self.pools.values())
@@ -360,12 +366,10 @@ async def world(
     )
     try:
         yield made
-        for caller in made.callers:
-            caller.close()
+        made.leave()
         await made.at_rest()
     finally:
-        for caller in made.callers:
-            caller.writer.transport.abort()
+        made.leave()
         await gateway.drain(0.0)
         for container in made.containers:
             await container.close()
