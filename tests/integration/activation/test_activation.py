@@ -302,7 +302,7 @@ async def test_containers_that_are_stopped_at_the_end_are_not_replaced(engine: F
     await here.start()
     here.put(mininstances=2)
     await eventually(lambda: [s for _, s in here.states()] == ["ready", "ready"])
-    engine.delays["stop"] = 0.2  # time enough for the loop to miss them
+    engine.delays["stop"] = 1.2  # more than two ticks: time enough for the loop to miss them
     await here.stop(stop_containers=True)
     assert engine.containers == {}
     assert here.count("create") == 2
