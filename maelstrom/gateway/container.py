@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 HIGH_WATER: Final = 65536  # bytes waiting to be written before the other side is paused
 REMEMBERED_HEAD: Final = 2048  # bytes of the longest head that a connection remembers
 _IDLE_MAX: Final = 512  # idle connections kept per instance
+_INTERIM_MAX: Final = 128  # 1xx answers to one request; more keep the loop busy for nobody
 
 # What comes next from the container.
 HEAD, COUNTED, CHUNKS, UNTIL_CLOSE, TUNNEL = range(5)
@@ -53,6 +54,7 @@ class ContainerLink(asyncio.Protocol):
         "_chunks",
         "_gateway",
         "_held",
+        "_interims",
         "_known",
         "_known_head",
         "_left",
@@ -83,6 +85,7 @@ class ContainerLink(asyncio.Protocol):
         self._left = 0  # bytes of a counted body still to come
         self._chunks: ChunkedBody | None = None
         self._held = b""  # an unfinished head
+        self._interims = 0  # answers before the answer
         self._known = b""  # the last answer's head as it came, and what it means
         self._known_head: AnswerHead | None = None
         self._paused = False
@@ -182,30 +185,39 @@ class ContainerLink(asyncio.Protocol):
     # the answer's head
 
     def _head(self, exchange: Exchange, data: bytes) -> None:
+        """Reads heads up to that of the answer itself."""
         if self._held:
             data = self._held + data
             self._held = b""
-        if self._known and data.startswith(self._known):
-            head = self._known_head
-        else:
-            try:
-                head = answer_head(data)
-            except Malformed as malformed:
-                self._refuse(exchange, str(malformed))
-                return
-            if head is None:
-                exchange.first_byte = True
-                self._held = data
-                return
-            if head.end <= REMEMBERED_HEAD:
-                self._known = data[: head.end]
-                self._known_head = head
-        assert head is not None
-        code = head.code
-        flags = head.flags
-        if code < 200:
+        while True:
+            if self._known and data.startswith(self._known):
+                head = self._known_head
+            else:
+                try:
+                    head = answer_head(data)
+                except Malformed as malformed:
+                    self._refuse(exchange, str(malformed))
+                    return
+                if head is None:
+                    exchange.first_byte = True
+                    self._held = data
+                    return
+                if head.end <= REMEMBERED_HEAD:
+                    self._known = data[: head.end]
+                    self._known_head = head
+            assert head is not None
+            if head.code >= 200:
+                break
             self._interim(exchange, head, data)
-            return
+            data = data[head.end :]
+            if not data or self._state != HEAD or self.exchange is not exchange:
+                return
+        self._interims = 0
+        self._final(exchange, head, data)
+
+    def _final(self, exchange: Exchange, head: AnswerHead, data: bytes) -> None:
+        """How the body is framed."""
+        code, flags = head.code, head.flags
         self.keep = flags & F_KEEP != 0
         last = False  # the client can tell the answer's end only by the connection's
         if exchange.asked & F_HEAD or code == 204 or code == 304:
@@ -241,21 +253,21 @@ class ContainerLink(asyncio.Protocol):
 
     def _interim(self, exchange: Exchange, head: AnswerHead, data: bytes) -> None:
         """100 and the like are passed on to those who know them; 101 makes a tunnel."""
-        rest = data[head.end :]
         if head.code == 101:
             if not (exchange.asked & F_UPGRADE and head.flags & F_UPGRADE):
                 self._refuse(exchange, "an upgrade that nobody asked for")
                 return
             self._state = TUNNEL
             exchange.begin(101)
-            exchange.pass_on(b"%b\r\n%b" % (head.head, rest))
+            exchange.pass_on(b"%b\r\n%b" % (head.head, data[head.end :]))
             exchange.tunnel()
             return
         exchange.first_byte = True
-        if not exchange.asked & F_OLD and (head.code != 100 or exchange.asked & F_EXPECT):
+        self._interims += 1
+        if self._interims > _INTERIM_MAX:
+            self._refuse(exchange, f"more than {_INTERIM_MAX} interim answers")
+        elif not exchange.asked & F_OLD and (head.code != 100 or exchange.asked & F_EXPECT):
             exchange.pass_on(head.head + b"\r\n")
-        if rest and self.exchange is exchange:
-            self._head(exchange, rest)
 
     # the answer's body
 
