@@ -194,7 +194,6 @@ class Converger:
             pool.instances.remove(instance)  # drained while it started, or the node stops
             raise
         except Exception as error:  # noqa: BLE001 - whatever it was, the callers who wait are told
-            pool.instances.remove(instance)
             instance.state = "failed"
             self._start_failed(deployment, instance, error)
         else:

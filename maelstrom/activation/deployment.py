@@ -119,11 +119,17 @@ class Deployment:
         return next((i for i in self.pool.instances if i.id == id), None)
 
     def start_failed(self, error: MaelstromError, instance: Instance, not_before: float) -> None:
-        """Callers who wait are told at once, unless another instance serves or is on its way."""
+        """Takes it out. Callers who wait are told at once, unless another instance serves or an older start goes on.
+
+        Younger starts keep nobody waiting: where all fail, one is always on its way.
+        """
+        instances = self.pool.instances
+        older = instances[: instances.index(instance)]
+        instances.remove(instance)
         self.stats.failed += 1
         self.failures += 1
         self.not_before = not_before
         self.failed = instance
         self.pool.failure = error
-        if not any(i.state in ("starting", "ready") for i in self.pool.instances):
+        if not any(i.state == "ready" for i in instances) and not any(i.state == "starting" for i in older):
             self.pool.refuse_all(error)
