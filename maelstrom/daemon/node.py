@@ -15,7 +15,6 @@ import maelstrom
 from maelstrom.api.reports import make_report
 from maelstrom.api.server import AdminServer, AdminSettings
 from maelstrom.daemon.parts import Parts, build
-from maelstrom.daemon.routing import route_table
 from maelstrom.daemon.state import StateDirectory
 from maelstrom.daemon.status import Status
 from maelstrom.daemon.supervisor import Supervisor
@@ -95,7 +94,7 @@ class Node:
         parts = self._parts
         assert parts is not None, "built"
         parts.activation.follow(snapshot.components)
-        parts.gateway.set_routes(route_table(snapshot, parts.activation))
+        parts.gateway.set_routes(parts.routing.table(snapshot))
 
     async def _engine(self, parts: Parts) -> Reach:
         """Waits for the engine; says once why, and goes on trying."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from maelstrom.activation.service import Activation
 from maelstrom.activation.transport import Transport
+from maelstrom.daemon.routing import Routing
 from maelstrom.daemon.supervisor import Supervisor
 from maelstrom.gateway import AccessLog, Gateway, Limits
 from maelstrom.leases.clock import SteadyClock
@@ -39,6 +40,7 @@ class Parts:
     activation: Activation
     transport: Transport
     gateway: Gateway
+    routing: Routing
     aws: AwsStepFunctions
     owner: SourceOwner
 
@@ -80,7 +82,10 @@ def build(settings: Settings, supervisor: Supervisor, registry: Registry, state_
         means=Means(transport, component, clock, spawn),
         random=random.random,
     )
-    return Parts(settings, supervisor, registry, view, keeper, runtime, activation, transport, gateway, aws, owner)
+    routing = Routing(activation)
+    return Parts(
+        settings, supervisor, registry, view, keeper, runtime, activation, transport, gateway, routing, aws, owner
+    )
 
 
 def memory_mib(setting: int) -> int:

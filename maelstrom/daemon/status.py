@@ -59,7 +59,8 @@ class Status:
         rows = {}
         for key, status in self._parts.owner.statuses().items():
             counts = asdict(status.counts)
-            in_flight, polls = counts.pop("in_flight"), counts.pop("polls_open")
+            in_flight = counts.pop("in_flight") + self._parts.routing.in_flight(key)
+            polls = counts.pop("polls_open")
             seconds = counts.pop("seconds")
             rows[key] = SourceStatus(
                 status.state, status.reason, in_flight, polls, {**counts, "milliseconds": round(seconds * 1000)}
@@ -178,7 +179,7 @@ class Status:
                 component=source.component.full_name,
                 type=source.type,
                 state=status.state,
-                in_flight=counts.in_flight,
+                in_flight=counts.in_flight + self._parts.routing.in_flight(key),
                 polls_open=counts.polls_open,
                 limit=source.maxconcurrency,
                 totals={

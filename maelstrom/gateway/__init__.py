@@ -1,7 +1,7 @@
 """The HTTP gateway: a strict HTTP/1.1 reverse proxy in front of the pools of all components.
 
     gateway = Gateway(find=find, spawn=spawn, limits=Limits.of(settings), access=AccessLog.of(settings.access_log))
-    gateway.set_routes(RouteTable.build(...))                                      # RouteTable[Pool], any time
+    gateway.set_routes(RouteTable.build(...))                                      # RouteTable[Route], any time
     public = await gateway.listen(settings.public_listen, Policy.public(settings))  # public.address: (host, port)
     internal = await gateway.listen(listen, Policy.internal())
     cut = await gateway.drain(grace)                                               # seconds; how many were cut
@@ -17,6 +17,7 @@ from maelstrom.gateway.access import AccessLog
 from maelstrom.gateway.gateway import Gateway
 from maelstrom.gateway.listener import Listener
 from maelstrom.gateway.policy import Limits, Policy
+from maelstrom.gateway.route import Route
 from maelstrom.gateway.stats import ComponentStats, GatewayStats
 
-__all__ = ["AccessLog", "ComponentStats", "Gateway", "GatewayStats", "Limits", "Listener", "Policy"]
+__all__ = ["AccessLog", "ComponentStats", "Gateway", "GatewayStats", "Limits", "Listener", "Policy", "Route"]

@@ -98,12 +98,13 @@ class Exchange:
             self.fail(error)
             return
         if instance is not None:
+            self._hold(instance)
             self._go(instance)
         else:
             self.queued = True
 
     def granted(self, instance: Instance) -> None:
-        self._instance = instance
+        self._hold(instance)
         now = self._gateway.monotonic()
         self.waited = now - self.started
         if now >= self._until:
@@ -120,10 +121,13 @@ class Exchange:
         if self._instance is not None and self._link is None:
             self._expired()
 
+    def _hold(self, instance: Instance) -> None:
+        self._instance = instance
+        self.prepared.route.in_flight += 1
+
     # towards the container
 
     def _go(self, instance: Instance) -> None:
-        self._instance = instance
         idle = instance.idle
         if idle:
             link = idle.pop()
@@ -398,6 +402,7 @@ class Exchange:
         """Gives back what was claimed, or the place in the queue."""
         instance, self._instance = self._instance, None
         if instance is not None:
+            self.prepared.route.in_flight -= 1
             self.prepared.target.pool.release(instance, now)
         elif self.queued:
             self.prepared.target.pool.withdraw(self)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from maelstrom.gateway.listener import Listener
 from maelstrom.gateway.policy import Limits, Policy
 from maelstrom.gateway.requests import Target
+from maelstrom.gateway.route import Route
 from maelstrom.gateway.stats import GatewayStats
 from maelstrom.gateway.timers import Timers
 from maelstrom.plan.routes import RouteTable
@@ -48,7 +49,7 @@ class Gateway:
         self.limits = limits or Limits()
         self.access = access
         self.monotonic = monotonic
-        self.routes: RouteTable[Pool] = RouteTable.build(())
+        self.routes: RouteTable[Route] = RouteTable.build(())
         self.epoch = 0  # rises with each change of the routes: what a connection remembers is then void
         self.stats = GatewayStats()
         loop = asyncio.get_running_loop()
@@ -60,7 +61,7 @@ class Gateway:
         self._id_prefix = secrets.token_hex(8).encode()
         self._ids = 0
 
-    def set_routes(self, routes: RouteTable[Pool]) -> None:
+    def set_routes(self, routes: RouteTable[Route]) -> None:
         """From the next request on."""
         self.routes = routes
         self.epoch += 1

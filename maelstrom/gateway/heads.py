@@ -174,7 +174,7 @@ def request_head(data: bytes) -> RequestHead | None:
             if kind == HOST:
                 if host is not None:
                     raise Malformed("more than one Host")
-                host = lines[n][5:].strip(b" \t")
+                host = lines[n][5:].lstrip(b" ")
             elif kind == REQUEST_ID and not flags & F_ID:
                 flags |= F_ID
             elif kind >= LENGTH:

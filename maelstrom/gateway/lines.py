@@ -124,9 +124,9 @@ class Lines(dict[bytes, int]):
             return LENGTH + _length(value)
         if kind == CHUNKED:
             return self._coding(value.strip(b" "))
-        value = value.strip(b" \t")
         if kind == CONNECTION:
-            return _OPTIONS.get(value.lower(), CONNECTION)
+            return _OPTIONS.get(value.strip(b" \t").lower(), CONNECTION)
+        value = value.lstrip(b" ")  # other white space is a part of the value to some parsers
         if kind == HOST and value and not _HOST.fullmatch(value):
             raise Malformed("the Host is neither a name nor an address")
         if kind == UPGRADE:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from maelstrom.gateway.heads import F_KEEP, F_NO_HOST, F_OLD, RequestHead
 from maelstrom.gateway.lines import COMPONENT, DEADLINE, TIMING
+from maelstrom.gateway.route import Route
 from maelstrom.model.errors import BadRequest, BodyTooLarge, NoRoute
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Target:
     __slots__ = (
         "component",
         "deadline_line",
+        "direct",
         "first_byte_seconds",
         "idle_seconds",
         "line",
@@ -42,6 +44,7 @@ class Target:
     def __init__(self, pool: Pool, stats: ComponentStats) -> None:
         self.pool = pool
         self.stats = stats
+        self.direct = Route(pool)  # for callers who name the component
         self.refresh()
 
     def refresh(self) -> None:
@@ -61,12 +64,25 @@ class Target:
 class Prepared:
     """One head, routed and cleaned. The same for every request with exactly this head, until `epoch` passes."""
 
-    __slots__ = ("epoch", "forward", "head", "keep", "measured", "plain", "raw", "shortened", "target", "timing")
+    __slots__ = (
+        "epoch",
+        "forward",
+        "head",
+        "keep",
+        "measured",
+        "plain",
+        "raw",
+        "route",
+        "shortened",
+        "target",
+        "timing",
+    )
 
-    def __init__(self, raw: bytes, head: RequestHead, target: Target, epoch: int, forward: bytes) -> None:
+    def __init__(self, raw: bytes, head: RequestHead, target: Target, route: Route, epoch: int, forward: bytes) -> None:
         self.raw = raw  # as it came, with the empty line
         self.head = head
         self.target = target
+        self.route = route
         self.epoch = epoch
         self.forward = forward  # all that goes on but X-Request-Id (if it had none), Maelstrom-Deadline, the empty line
         special = head.special
@@ -97,6 +113,7 @@ def prepare(client: Client, head: RequestHead, raw: bytes) -> Prepared:
     path = first.target
     special = head.special
     name = _only(head, COMPONENT) if policy.by_name and special else None
+    route: Route | None = None
     if name is not None:
         pool = gateway.find(name.decode("latin-1"))
         if pool is None:
@@ -105,7 +122,8 @@ def prepare(client: Client, head: RequestHead, raw: bytes) -> Prepared:
         match = gateway.routes.lookup(head.host, first.path)
         if match is None:
             raise NoRoute("no enabled http source matches this host and path")
-        pool = match.target
+        route = match.target
+        pool = route.pool
         if match.strip:
             path = path[len(match.strip) :]
             if not path.startswith(b"/"):
@@ -122,7 +140,7 @@ def prepare(client: Client, head: RequestHead, raw: bytes) -> Prepared:
         client.forwarded(head),
         target.line,
     )
-    prepared = Prepared(raw, head, target, gateway.epoch, forward)
+    prepared = Prepared(raw, head, target, route or target.direct, gateway.epoch, forward)
     if policy.by_name and special and (text := _only(head, DEADLINE)) is not None:
         if not _SECONDS.fullmatch(text):
             raise BadRequest("Maelstrom-Deadline is not a number of seconds")

@@ -64,6 +64,24 @@ async def test_the_limit_of_a_container_holds_and_those_who_wait_are_served_in_t
             assert (await response.json())["peak"] == 3
 
 
+async def test_what_is_open_is_shown_at_its_source(daemon: Daemon, image: str) -> None:
+    daemon.put(project(image))
+
+    async def inflight() -> int:
+        (row,) = await asyncio.to_thread(daemon.ask, "es", "ls", "--type", "http")
+        count: int = row["inflight"]
+        return count
+
+    async def one() -> bool:
+        return await inflight() == 1
+
+    async with aiohttp.ClientSession() as session:
+        working = asyncio.create_task(fetch(session, f"{daemon.public}/sleep?s=3"))
+        await eventually(one, within=20)
+        assert (await working)[0] == 200
+    assert await inflight() == 0
+
+
 async def test_after_the_idle_time_the_container_is_gone_and_the_next_request_starts_another(
     daemon: Daemon, cluster: str, image: str
 ) -> None:

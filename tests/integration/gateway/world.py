@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from maelstrom.activation.instance import Instance
 from maelstrom.activation.pool import Pool
-from maelstrom.gateway import AccessLog, Gateway, Limits, Listener, Policy
+from maelstrom.gateway import AccessLog, Gateway, Limits, Listener, Policy, Route
 from maelstrom.model.component import Component, ComponentDefinition, ComponentKey
 from maelstrom.model.instance import Address
 from maelstrom.model.settings import Listen
@@ -265,7 +265,7 @@ class World:
     wanted: list[str] = field(default_factory=list)
     containers: list[Container] = field(default_factory=list)
     callers: list[Caller] = field(default_factory=list)
-    entries: list[RouteEntry[Pool]] = field(default_factory=list)
+    entries: list[RouteEntry[Route]] = field(default_factory=list)
     clock: Clock = field(default_factory=lambda: Clock())
 
     async def component(
@@ -279,7 +279,7 @@ class World:
         for script in scripts:
             await self.instance(pool, script)
         if host or prefix:
-            self.entries.append(RouteEntry(hostname=host, pathprefix=prefix, stripprefix=strip, target=pool))
+            self.entries.append(RouteEntry(hostname=host, pathprefix=prefix, stripprefix=strip, target=Route(pool)))
         self.gateway.set_routes(RouteTable.build(self.entries))
         return pool
 
