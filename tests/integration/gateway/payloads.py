@@ -129,6 +129,8 @@ REFUSED_REQUESTS: Final[dict[str, tuple[bytes, int]]] = {
     "Host with space": (b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400),
     "Host with two ports": (b"GET / HTTP/1.1\r\nHost: a:80:81\r\n\r\n", 400),
     "Host with other port": (b"GET / HTTP/1.1\r\nHost: a:x\r\n\r\n", 400),
+    "Host with a tab": (b"GET / HTTP/1.1\r\nHost: a\t\r\n\r\n", 400),
+    "Host with space at the end": (b"GET / HTTP/1.1\r\nHost: a \r\n\r\n", 400),
     "Host name with space": (b"GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400),
     "absolute target, other Host": (b"GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
     "absolute target, other port": (b"GET http://a:81/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),

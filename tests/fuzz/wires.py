@@ -1,0 +1,155 @@
+"""The real gateway between two recorded wires, without sockets: bytes go in, and what it wrote is looked at."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterator
+from typing import Any, SupportsIndex
+
+from maelstrom.activation.instance import Instance
+from maelstrom.activation.pool import Pool
+from maelstrom.gateway import Gateway, Listener, Policy, Route
+from maelstrom.gateway.client import Client
+from maelstrom.gateway.container import ContainerLink
+from maelstrom.model.component import Component, ComponentDefinition, ComponentKey
+from maelstrom.plan.routes import RouteEntry, RouteTable
+
+
+class Wire(asyncio.Transport):
+    """A transport that records. `end`: empty while open, else `closed`, `reset` or `half`."""
+
+    def __init__(self) -> None:
+        super().__init__({"peername": ("192.0.2.1", 4711), "sockname": ("192.0.2.2", 80)})
+        self.written = b""
+        self.end = ""
+
+    def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
+        assert not self.end, f"written after the end ({self.end})"
+        self.written += bytes(data)
+
+    def write_eof(self) -> None:
+        self.end = self.end or "half"
+
+    def close(self) -> None:
+        self.end = "closed" if self.end in ("", "half") else self.end
+
+    def abort(self) -> None:
+        self.end = "reset"
+
+    def is_closing(self) -> bool:
+        return self.end in ("closed", "reset")
+
+    def pause_reading(self) -> None:
+        """The fuzzer sends on: more than it must."""
+
+    def resume_reading(self) -> None: ...
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None: ...
+
+
+class Idle(list[ContainerLink]):
+    """Idle connections that never run out."""
+
+    def __init__(self, made: Wires) -> None:
+        super().__init__()
+        self._made = made
+
+    def __bool__(self) -> bool:
+        return True
+
+    def pop(self, index: SupportsIndex = -1) -> ContainerLink:
+        if len(self):
+            return super().pop(index)
+        link = ContainerLink(self._made.gateway, self._made.instance)
+        link.connection_made(Wire())
+        link.idle_since = self._made.gateway.monotonic()
+        self._made.links.append(link)
+        return link
+
+
+class Wires:
+    """One gateway with one component. `ask` is a client's whole connection, `answer` a container's."""
+
+    def __init__(self) -> None:
+        self.gateway = Gateway(find=lambda name: None, spawn=_never)
+        component = Component(ComponentKey("p", "c"), 1, 1, ComponentDefinition(image="x", maxconcurrency=1000))
+        self.pool = Pool(component, lambda pool: None, lambda pool: None)
+        self.instance = Instance("i", component.key, 1, "f", 1000)
+        self.instance.state = "ready"
+        self.pool.instances.append(self.instance)
+        self.gateway.set_routes(
+            RouteTable.build(
+                [RouteEntry(hostname="", pathprefix="/", stripprefix=False, target=Route(self.pool)), *_hosts(self.pool)]
+            )
+        )
+        self.listener = Listener(self.gateway, Policy(name="public"))
+        self.links: list[ContainerLink] = []
+
+    def connect(self) -> tuple[Client, Wire]:
+        self.links = []
+        self.instance.idle = Idle(self)
+        self.instance.suspect = False
+        client, wire = Client(self.listener), Wire()
+        client.connection_made(wire)
+        return client, wire
+
+    def ask(self, pieces: list[bytes]) -> tuple[list[bytes], int]:
+        """(what each container connection was sent, how many requests the gateway has read to their end)."""
+        client, wire = self.connect()
+        before = self._answered
+        for piece in pieces:
+            if wire.is_closing():
+                break
+            client.data_received(piece)
+            self._answer_all(client)
+        self._answer_all(client)
+        client.connection_lost(None)
+        sent = [_wire(link).written for link in self.links]
+        assert not self.pool.in_flight
+        return sent, self._answered - before
+
+    @property
+    def _answered(self) -> int:
+        codes = self.gateway.stats.component("p_c").codes
+        return codes[200].count if 200 in codes else 0
+
+    def _answer_all(self, client: Client) -> None:
+        """The container answers each request that has come to it as a whole."""
+        while (exchange := client.exchange) is not None and not client.body_open:
+            link = next(link for link in self.links if link.exchange is exchange)
+            link.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            assert client.exchange is not exchange
+
+    def answer(self, request: bytes, pieces: list[bytes], *, reset: bool) -> Wire:
+        """What a client of this one request gets if its container sends these pieces and ends."""
+        client, wire = self.connect()
+        client.data_received(request)
+        [link] = self.links
+        for piece in pieces:
+            if _wire(link).is_closing():
+                break
+            link.data_received(piece)
+        if not _wire(link).is_closing():
+            if not reset:
+                link.eof_received()
+            link.connection_lost(ConnectionResetError() if reset else None)
+        client.connection_lost(None)  # whether it was answered, or is just being tried again on another connection
+        assert not self.pool.in_flight
+        return wire
+
+
+def _never(work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+    """A task that does not get anywhere: there is nothing to connect to."""
+    work.close()
+    return asyncio.ensure_future(asyncio.Event().wait())
+
+
+def _wire(link: ContainerLink) -> Wire:
+    assert isinstance(link.transport, Wire)
+    return link.transport
+
+
+def _hosts(pool: Pool) -> Iterator[RouteEntry[Route]]:
+    """`OPTIONS *` has no path: it is routed by its host."""
+    for host in ("a", "b", "a.test"):
+        yield RouteEntry(hostname=host, pathprefix="", stripprefix=False, target=Route(pool))
