@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from maelstrom.cli.commands import Command
-from maelstrom.cli.output import Row, ago, say, show_list
+from maelstrom.cli.output import Row, ago, black_box, say, show_list, show_text
 from maelstrom.cli.server import client
 from maelstrom.cli.target import Options
 
@@ -34,6 +34,10 @@ def ps(options: Options, project: str | None, component: str | None) -> None:
     if any(row.get("black_box") for row in rows):
         columns.append(("REASON", _reason))
     show_list(options, rows, columns, "No containers.")
+    if not options.json:
+        for row in rows:
+            if _says_more(row):
+                show_text(f"\n{black_box(row)}\n")
 
 
 @click.command(cls=Command)
@@ -54,6 +58,12 @@ def nodes(options: Options) -> None:
         ],
         "No nodes.",
     )
+
+
+def _says_more(row: Row) -> bool:
+    """Whether a black box holds more than the reason, which stands in the table."""
+    box = row.get("black_box") or {}
+    return box.get("exit_code") is not None or bool(box.get("log_tail") or box.get("last_probe"))
 
 
 def _reason(row: Row) -> object:

@@ -11,7 +11,7 @@ import click
 
 from maelstrom.api.client import Json
 from maelstrom.cli.commands import Command, Group
-from maelstrom.cli.output import say, show, show_list, table
+from maelstrom.cli.output import Column, duration, say, show, show_list, table
 from maelstrom.cli.server import client
 from maelstrom.cli.target import Options
 
@@ -144,5 +144,5 @@ def _audit_text(result: Json) -> str:
     )
     if not result["leases"]:
         return head + "\nNo leases."
-    names = ("node", "capacity", "inflight", "epoch", "age_seconds")
-    return head + "\n" + table(result["leases"], [(name.upper(), itemgetter(name)) for name in names])
+    columns: list[Column] = [(name.upper(), itemgetter(name)) for name in ("node", "capacity", "inflight", "epoch")]
+    return head + "\n" + table(result["leases"], [*columns, ("AGE", lambda row: duration(row["age_seconds"]))])

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 
 import click
 
+from maelstrom.api.client import Client
 from maelstrom.cli.commands import Command
-from maelstrom.cli.output import say, show_line, show_text
+from maelstrom.cli.output import Row, black_box, say, show_line, show_text
 from maelstrom.cli.server import client
 from maelstrom.cli.target import Options
 
@@ -44,11 +47,36 @@ def since_time(context: click.Context | None, parameter: click.Parameter | None,
 @click.pass_obj
 def logs(options: Options, component: tuple[str, ...], follow: bool, since: float, project: str | None) -> None:
     """Show what components write. COMPONENT may be a pattern such as 'web-*'."""
-    with client(options).logs(component, project=project, since=since, follow=follow) as stream:
+    server = client(options)
+    shown: set[tuple[str, str]] = set()
+    with server.logs(component, project=project, since=since, follow=follow) as stream:
         if stream.missing_nodes:
             say(f"not shown: containers on {', '.join(stream.missing_nodes)}; ask there for their lines")
         for line in stream:
+            shown.add((line["project"], line["component"]))
             if options.json:
                 show_line(line)
             else:
                 show_text(f"[{line['component']}]\t{line['text']}\n")
+    if not since:
+        _explain_silence(server, component, project, shown)
+
+
+def _explain_silence(
+    server: Client, names: Sequence[str], project: str | None, shown: Collection[tuple[str, str]]
+) -> None:
+    """A container that could not start is gone with its log: its last lines are in the black box."""
+    silent = [row for row in server.instances(project=project) if _named(row, names) and _key(row) not in shown]
+    failed = [row for row in silent if row.get("black_box")]
+    for row in failed:
+        say(black_box(row))
+    if not shown and not failed:
+        say("No lines: " + ("nothing was written yet." if silent else "no container runs."))
+
+
+def _named(row: Row, names: Sequence[str]) -> bool:
+    return any(fnmatchcase(known, name) for name in names for known in (row["component"], "_".join(_key(row))))
+
+
+def _key(row: Row) -> tuple[str, str]:
+    return row["project"], row["component"]

@@ -54,7 +54,8 @@ def wait_until_drained(server: Client, revision: int, filters: Json, seconds: fl
             say(f"waiting for {progress}")
             said = progress
         if not _pause(deadline):
-            raise WaitTimeout(f"not at rest within {seconds:g} s: {progress}")
+            hint = "open polls are not cut and end within a minute: wait longer with --timeout"
+            raise WaitTimeout(f"not at rest within {seconds:g} s: {progress}", hint=hint)
 
 
 def _patiently(ask: Callable[[], T], deadline: float) -> T:

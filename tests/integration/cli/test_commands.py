@@ -297,7 +297,9 @@ def test_audit(shop: Ctl, threaded: AdminThread) -> None:
     threaded.node.audits[SourceKey("shop", "split")] = SourceAudit(3, 1, 3, leases)
     answer = shop("es", "audit", "split", "--json").json()
     assert (answer["limit"], answer["max_inflight"], answer["leases"][0]["epoch"]) == (3, 3, 5)
-    assert "3 at most ever" in shop("es", "audit", "shop_split").out
+    text = shop("es", "audit", "shop_split").out
+    assert "3 at most ever" in text
+    assert text.splitlines()[-1].split() == ["n1", "2", "1", "5", "7s"]
     blog(shop)
     assert shop("es", "audit", "site").code == 2
     assert shop("es", "audit", "site", "--project", "blog", "--json").json()["leases"] == []
@@ -331,6 +333,26 @@ def test_ps_and_nodes(shop: Ctl, threaded: AdminThread) -> None:
         ("n2", "starting", "0.2.0"),
     ]
     assert "no engine" in shop("nodes").out
+
+
+def test_what_is_known_of_a_container_that_failed_stands_below_the_table_and_for_its_log(
+    shop: Ctl, threaded: AdminThread
+) -> None:
+    box = BlackBox("exited with code 3", exit_code=3, log_tail=("boom",), last_probe="Connection refused")
+    threaded.node.instance_rows = [instance("failed", 2, box)]
+    known = ["  exit code 3", "  last probe: Connection refused", "  | boom"]
+    assert shop("ps").out.splitlines()[-3:] == known
+    assert len(shop("ps", "--json").json()) == 1
+    for name in ("web", "shop_web", "w*"):
+        done = shop("logs", name)
+        assert (done.code, done.out, done.err.splitlines()[-3:]) == (0, "", known)
+
+
+def test_logs_say_why_there_are_none(shop: Ctl, threaded: AdminThread) -> None:
+    assert shop("logs", "web") == Done(0, "", "No lines: no container runs.\n")
+    threaded.node.instance_rows = [instance("ready")]
+    assert shop("logs", "web", "--json") == Done(0, "", "No lines: nothing was written yet.\n")
+    assert shop("logs", "jobs", "--since", "1h") == Done(0, "", "")
 
 
 def test_logs_for_people_and_for_programs(shop: Ctl, threaded: AdminThread) -> None:
