@@ -60,7 +60,7 @@ class Observer:
         freed = await self._statements.waited_out(over) if over else 0
         if freed:
             log.info("leases of the dead were waited out", extra={"leases": freed})
-        return bool(bury or freed)
+        return bool(bury or freed or rest)  # a wait that was written back is to be seen at once: it goes on from there
 
     def _learn(self, terms: dict[int, Term], sources: dict[int, SourceNow]) -> None:
         """A source that is not there any more, or is switched off, gets no polls."""

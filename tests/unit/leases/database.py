@@ -70,6 +70,7 @@ class Database:
         self._raw = sqlite3.connect(":memory:", isolation_level=None)
         self._raw.deserialize(_empty())
         self._raw.row_factory = Row
+        self._sources = 0
 
     def execute(self, clause: object, values: dict[str, Any] | None = None) -> Result:
         return Result(self._raw.execute(_sql(clause), values or {}))
@@ -91,11 +92,13 @@ class Database:
         self._raw.deserialize(image)
 
     def add_source(self, m: int, high_ms: int) -> int:
+        self._sources += 1
+        name = f"s{self._sources}"
         columns = "project, name, full_name, component, type, definition, version, modified_at, m, high_ms"
         row = self.execute(
             f"insert into event_sources ({columns})"
-            " values ('p', 's', 'p_s', 'c', 'awsstepfunc', '{}', 1, 0, :m, :high) returning id",
-            {"m": m, "high": high_ms},
+            " values (:p, :name, :full, 'c', 'awsstepfunc', '{}', 1, 0, :m, :high) returning id",
+            {"p": "p", "name": name, "full": f"p_{name}", "m": m, "high": high_ms},
         ).one()
         return int(row.id)
 

@@ -14,9 +14,9 @@ import random
 from collections.abc import Coroutine
 from typing import Any
 
+from maelstrom.leases import term
 from maelstrom.leases.keeper import LeaseKeeper
 from maelstrom.leases.lease import Lease, Slot
-from maelstrom.leases.term import CONFIRM_SECONDS, SLACK_SECONDS
 from maelstrom.model.component import ComponentKey
 from maelstrom.model.errors import LeaseLost, Unavailable
 from maelstrom.model.source import EventSource, SourceKey, StepFunctionsSource
@@ -25,9 +25,10 @@ from tests.unit.leases.virtual import VirtualClock, run
 
 TTL, BEAT = 3.0, 0.7
 LONGEST = 6.0  # s, of a request
+CONFIRM_SECONDS, SLACK_SECONDS, EXTRA_SECONDS = 1.0, 0.1, 0.1  # little, so that no fault hides behind what is spared
 RATE = 0.0045  # two clocks differ by less than the margin
 TROUBLE, REST = 40.0, 4 * TTL + 1.1 * (LONGEST + 3)  # s
-FAULTS = ("crash", "crash", "freeze", "cut", "outage", "limit", "restart", "failover")
+FAULTS = ("crash", "crash", "freeze", "cut", "outage", "limit", "restart", "failover", "toggle")
 
 
 class Violation(AssertionError):
@@ -35,7 +36,7 @@ class Violation(AssertionError):
 
 
 class World:
-    def __init__(self, seed: int, *, faults: tuple[str, ...] = FAULTS, nodes: int | None = None) -> None:
+    def __init__(self, seed: int, *, faults: tuple[str, ...] = FAULTS, loss: float | None = None) -> None:
         self.seed = seed
         self.dice = random.Random(seed)
         self.faults = faults
@@ -47,9 +48,11 @@ class World:
         self.served = 0
         self.most = 0
         self.images: list[bytes] = []
-        self.loss = self.dice.choice((0.0, 0.02, 0.15))
+        drawn = self.dice.choice((0.0, 0.02, 0.15))
+        self.loss = drawn if loss is None else loss  # of requests and answers
+        self.pause = self.dice.choice((2.0, 6.0, 2 * LONGEST))  # s between two faults, at most
         self.failure: Violation | None = None
-        self.nodes = [Node(self, i) for i in range(nodes or self.dice.choice((2, 3)))]
+        self.nodes = [Node(self, i) for i in range(self.dice.choice((2, 3)))]
 
     async def live(self) -> None:
         """Trouble, then rest; raises Violation."""
@@ -58,7 +61,7 @@ class World:
             await node.start()
         end = loop.time() + TROUBLE
         while loop.time() < end and self.failure is None:
-            await asyncio.sleep(self.dice.uniform(0.2, 4.0))
+            await asyncio.sleep(self.dice.uniform(0.2, self.pause))
             await self._fault()
         for node in self.nodes:
             node.calm()
@@ -103,11 +106,13 @@ class World:
         kind = dice.choice(self.faults)
         if kind == "crash":
             node.crash()
-            await asyncio.sleep(dice.uniform(0, 3))
+            await asyncio.sleep(dice.choice((0.0, 0.1, dice.uniform(0, 2 * TTL))))
             await node.start()
         elif kind == "restart":
             await node.stop()
             await node.start()
+        elif kind == "toggle":
+            await node.toggle(dice.choice((0.0, 0.3, 2.0)))
         elif kind == "limit":
             self.limit = dice.choice((1, 2, 3, 5))
             self.database.set_limit(self.source, self.limit)
@@ -145,6 +150,8 @@ class Node:
         self.running = False
         self._tasks: list[asyncio.Task[Any]] = []
 
+    lease: Lease
+
     async def start(self) -> None:
         if self.running:
             return
@@ -160,12 +167,24 @@ class Node:
             with contextlib.suppress(Unavailable):
                 await self.keeper.start()
                 break
-        definition = StepFunctionsSource(activityname="a", path="/", maxconcurrency=world.limit)
-        source = EventSource(SourceKey("p", "s"), ComponentKey("p", "c"), 1, True, definition, world.source)
-        self.lease = self.keeper.hold(source)
+        self._hold()
         self._spawn(self.keeper.run())
-        for _ in range(3):
-            self._spawn(Poller(self, self.lease, dice).run())
+        for _ in range(5):
+            self._spawn(Poller(self, dice).run())
+
+    def _hold(self) -> None:
+        definition = StepFunctionsSource(activityname="a", path="/", maxconcurrency=self.world.limit)
+        source = EventSource(SourceKey("p", "s"), ComponentKey("p", "c"), 1, True, definition, self.world.source)
+        self.lease = self.keeper.hold(source)
+
+    async def toggle(self, seconds: float) -> None:
+        """Lets the source go and takes it up again."""
+        keeper, lease = self.keeper, self.lease
+        keeper.drop(lease)
+        await asyncio.sleep(seconds)
+        if keeper is self.keeper:
+            self._hold()
+            lease.tell()
 
     def calm(self) -> None:
         self.line.loss = 0.0
@@ -198,17 +217,18 @@ class Node:
 class Poller:
     """Takes a slot, polls a little, dispatches what comes."""
 
-    def __init__(self, node: Node, lease: Lease, dice: random.Random) -> None:
-        self.node, self.lease, self.dice = node, lease, dice
+    def __init__(self, node: Node, dice: random.Random) -> None:
+        self.node, self.dice = node, dice
 
     async def run(self) -> None:
         while True:
-            slot = self.lease.take()
+            lease = self.node.lease
+            slot = lease.take()
             if slot is None:
-                await self.lease.changed()
+                await lease.changed()
                 continue
             try:
-                await asyncio.sleep(self.dice.choice((0.0, 0.05, 0.5)))
+                await asyncio.sleep(self.dice.choice((0.0, 0.05, 0.2)))
                 if self.dice.random() < 0.8:
                     await self._work(slot)
             except LeaseLost:
@@ -217,7 +237,7 @@ class Poller:
                 slot.give_back()
 
     async def _work(self, slot: Slot) -> None:
-        seconds = self.dice.uniform(0.1, LONGEST)
+        seconds = self.dice.choice((0.2, LONGEST, self.dice.uniform(0.1, LONGEST)))
         await slot.admit(seconds)
         await asyncio.sleep(self.dice.choice((0.0, 0.0, 0.9 * SLACK_SECONDS)))
         world, loop, request = self.node.world, asyncio.get_running_loop(), object()
@@ -236,8 +256,11 @@ def simulate(seed: int, **options: Any) -> World:
     logging.getLogger("maelstrom.leases").setLevel(logging.CRITICAL)
     random.seed(seed)
     world = World(seed, **options)
+    kept = term.SLACK_SECONDS, term.EXTRA_SECONDS
+    term.SLACK_SECONDS, term.EXTRA_SECONDS = SLACK_SECONDS, EXTRA_SECONDS
     try:
         run(world.live())
     finally:
+        term.SLACK_SECONDS, term.EXTRA_SECONDS = kept
         world.database.close()
     return world
