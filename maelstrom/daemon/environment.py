@@ -63,7 +63,7 @@ class _Entry:
 def load(argv: Sequence[str], environ: Mapping[str, str]) -> Loaded:
     """Settings and command of `maelstromd argv…`. Raises InvalidSettings with every problem."""
     arguments = _parser().parse_intermixed_args([_with_value(a) for a in argv])
-    command = cast(Command, arguments.command)
+    command = cast(Command, "version" if arguments.version else arguments.command)
     problems: list[Problem] = []
     notices: list[str] = []
     if command == "version":
@@ -86,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("command", nargs="?", default="run", choices=["run", "migrate", "check-config", "version"])
+    parser.add_argument("--version", action="store_true", help="the same as version")
     parser.add_argument("-f", "--config", metavar="FILE", help="NAME=value lines, or YAML")
     for name, info in Settings.model_fields.items():
         if name not in NO_FLAG:
@@ -135,8 +136,10 @@ def _translated(layer: dict[str, _Entry], notices: list[str]) -> dict[str, _Entr
 
 def _unknown(merged: Mapping[str, _Entry]) -> Iterator[str]:
     for name, entry in merged.items():
-        if name.startswith(PREFIX) and name not in _KNOWN:
-            near = difflib.get_close_matches(name, _KNOWN, n=1)
+        # http_proxy and its like are the only small names that libraries read
+        short = bool(entry.file) and name.islower() and not name.endswith("_proxy")
+        if short or (name.startswith(PREFIX) and name not in _KNOWN):
+            near = difflib.get_close_matches(name, Settings.model_fields if short else _KNOWN, n=1)
             where = f" ({entry.file}:{entry.line})" if entry.file else ""
             yield f"{name}{where} is no setting and is ignored" + (f"; is {near[0]} meant?" if near else "")
 

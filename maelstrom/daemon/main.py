@@ -18,6 +18,7 @@ from collections.abc import Sequence
 import maelstrom
 from maelstrom.daemon import logs
 from maelstrom.daemon.environment import Loaded, load
+from maelstrom.daemon.state import make_directory
 from maelstrom.model.errors import InvalidSettings, MaelstromError, Unavailable
 
 EXIT_OK, EXIT_FAILED, EXIT_SETTINGS, EXIT_UNREACHABLE = 0, 1, 2, 3
@@ -71,6 +72,8 @@ def _main(argv: Sequence[str]) -> int:
 async def _migrate(loaded: Loaded) -> int:
     from maelstrom.registry.migrate import migrate
 
+    if loaded.settings.database_url.startswith(f"sqlite:///{loaded.settings.state_dir}/"):
+        make_directory(loaded.settings.state_dir)
     await migrate(loaded.settings.database_url)
     log.info("the database has the schema of this version")
     return EXIT_OK
@@ -130,9 +133,9 @@ def _explain(error: MaelstromError) -> int:
     )
     if isinstance(error, InvalidSettings):
         for problem in error.problems:
-            print(
-                f"  {problem.path}: {problem.message}" + (f" ({problem.hint})" if problem.hint else ""), file=sys.stderr
-            )
+            where = ":".join(str(part) for part in (problem.file, problem.line or "") if part)
+            text = ": ".join(part for part in (where, problem.path, problem.message) if part)
+            print(f"  {text}" + (f" ({problem.hint})" if problem.hint else ""), file=sys.stderr)
         return EXIT_SETTINGS
     if error.hint:
         print(f"  {error.hint}", file=sys.stderr)

@@ -31,10 +31,8 @@ class StateDirectory:
     @classmethod
     def open(cls, path: Path) -> StateDirectory:
         """Makes and locks the directory. Raises StateInUse, or InvalidSettings where it cannot be written."""
-        os.umask(0o077)
+        make_directory(path)
         try:
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path.chmod(0o700)
             lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise _unusable(path, error) from error
@@ -117,6 +115,16 @@ class StateDirectory:
             temporary.replace(self.path / name)
         except OSError as error:
             raise _unusable(self.path, error) from error
+
+
+def make_directory(path: Path) -> None:
+    """0700, and whatever this process makes from now on is its own. Raises InvalidSettings where it cannot be."""
+    os.umask(0o077)
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.chmod(0o700)
+    except OSError as error:
+        raise _unusable(path, error) from error
 
 
 def _unusable(path: Path, error: OSError) -> InvalidSettings:

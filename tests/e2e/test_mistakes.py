@@ -43,6 +43,22 @@ def test_bad_settings_are_all_listed_with_their_names(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_wrong_line_of_the_settings_file_is_found(tmp_path: Path) -> None:
+    file = tmp_path / "node.env"
+    file.write_text("MAEL_NODE_NAME=n1\nexport\nMAEL_LOG_LEVEL=loud\n")
+    done = run("check-config", "--config", str(file))
+    assert done.returncode == 2
+    assert f"{file}:2: --config" in done.stderr
+    file.write_text("MAEL_NODE_NAME=n1\nMAEL_LOG_LEVEL=loud\n")
+    assert f"{file}:2: MAEL_LOG_LEVEL" in run("check-config", "--config", str(file)).stderr
+
+
+def test_migrate_may_be_the_first_command_of_all(tmp_path: Path) -> None:
+    done = run("migrate", MAEL_STATE_DIR=str(tmp_path / "state"))
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "state" / "maelstrom.db").stat().st_mode & 0o777 == 0o600
+
+
 @pytest.mark.parametrize("setting", ["MAEL_PUBLIC_LISTEN", "MAEL_ADMIN_LISTEN", "MAEL_INTERNAL_LISTEN"])
 def test_a_port_that_is_taken_is_named(make_daemon: StartDaemon, setting: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -62,7 +62,7 @@ def test_migrate_makes_the_schema_from_the_installed_migrations(run: Run, tmp_pa
     assert done.returncode == 0, done.stderr
     with sqlite3.connect(tmp_path / "state" / "maelstrom.db") as database:
         tables = {name for (name,) in database.execute("select name from sqlite_master where type = 'table'")}
-    assert "alembic_version" in tables
+    assert "schema_version" in tables
 
 
 def test_maelctl_validates_without_a_server(run: Run, tmp_path: Path) -> None:

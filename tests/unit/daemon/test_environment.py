@@ -40,6 +40,10 @@ def test_command_stands_before_or_after_the_flags(command: str, tmp_path: Path) 
     assert load([command, *flag], {}).command == load([*flag, command], {}).command == command
 
 
+def test_the_version_is_also_a_flag() -> None:
+    assert load(["--version"], {}).command == "version"
+
+
 def test_flag_wins_over_environment_and_environment_over_file(tmp_path: Path) -> None:
     file = tmp_path / "maelstromd.env"
     file.write_text("MAEL_NODE_NAME=file\nMAEL_CLUSTER_NAME=file\nMAEL_LOG_LEVEL=debug\n")
@@ -229,6 +233,12 @@ class TestFile:
         assert settings.stop_containers is True
         assert settings.trusted_proxies == ("10.0.0.0/8", "127.0.0.1/32")
         assert settings.beat_seconds == 3
+
+    def test_a_small_name_that_is_no_setting_is_pointed_out(self, tmp_path: Path) -> None:
+        loaded = self.load(tmp_path / "settings.yml", "public_listn: 0.0.0.0:81\nhttps_proxy: http://p\n")
+        (notice,) = loaded.notices
+        assert notice.startswith("public_listn (")
+        assert notice.endswith(":1) is no setting and is ignored; is public_listen meant?")
 
     @pytest.mark.parametrize(
         "text", ["a: [", "- x", "node_name: {a: b}", "? [a]\n: b\n", b"\xff\xfe", "x" * (1 << 20) + "y"]
