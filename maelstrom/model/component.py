@@ -86,8 +86,7 @@ DEFAULT_RESERVATION = 128  # MiB
 
 
 def _default_reservation(data: dict[str, Any]) -> int:
-    limit = data.get("limitmemory")
-    return DEFAULT_RESERVATION if limit is None else min(DEFAULT_RESERVATION, limit)
+    return min(DEFAULT_RESERVATION, data.get("limitmemory") or DEFAULT_RESERVATION)
 
 
 def _default_restart_order(data: dict[str, Any]) -> Literal["startstop", "stopstart"]:

@@ -26,7 +26,6 @@ LONG_FUNCTIONS = {
     "maelstrom/gateway/bodies.py:ChunkedBody.feed": 50,  # a state machine, called for every piece of a body
     "maelstrom/gateway/heads.py:request_head": 60,  # the warm path: a call per check would cost more than the checks
     "maelstrom/gateway/requests.py:prepare": 45,
-    "maelstrom/registry/difference.py:_sources": 45,
 }
 
 # Where tasks may be made: their owner sees to it that they end, and that nobody misses it if they die.
