@@ -257,7 +257,7 @@ class NoRoute(MaelstromError):
     """No component is behind this host and path."""
 
     code = "no_route"
-    default_hint = "no enabled http source matches this host and path; see `maelctl es ls --type http`"
+    default_hint = "see `maelctl es ls --type http`; a prefix is whole segments of the path"
 
 
 class BodyTooLarge(MaelstromError):
