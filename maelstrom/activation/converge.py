@@ -117,7 +117,7 @@ class Converger:
         if pool.failure is not None and now >= deployment.not_before:
             pool.failure = None  # the back-off is over: the next claim, or mininstances, tries again
         for instance in pool.instances:
-            if instance.state == "draining" and now >= self._drain_until.get(instance.id, now):
+            if now >= self._drain_until.get(instance.id, float("inf")):
                 log.warning(
                     "%s: %d requests were cut, draining took too long", instance.component.full_name, instance.in_flight
                 )
@@ -129,8 +129,8 @@ class Converger:
             deployment.meter.used(instance.last_used)
             if instance.suspect and instance.state == "ready":
                 self._verify(deployment, instance)
-            elif instance.state == "draining" and not instance.in_flight:
-                self._stop(deployment, instance)
+            elif instance.state == "draining" and not instance.in_flight and instance.id not in self._start_tasks:
+                self._stop(deployment, instance)  # a start that was given up ends by itself
         definition: ComponentDefinition | None = None if deployment.removed else deployment.component.definition
         why = "removed" if definition is None else self._aim(deployment, definition, now)
         for action in plan_component(definition, deployment.seen(now), deployment.target, why):
@@ -191,7 +191,8 @@ class Converger:
         try:
             await start
         except asyncio.CancelledError:
-            pool.instances.remove(instance)  # drained while it started, or the node stops
+            if instance in pool.instances:
+                pool.instances.remove(instance)  # drained while it started, or the node stops
             raise
         except Exception as error:  # noqa: BLE001 - whatever it was, the callers who wait are told
             instance.state = "failed"
@@ -293,6 +294,7 @@ class Converger:
             return
         now = self._monotonic()
         deployment.pool.instances.remove(instance)
+        self._drain_until.pop(instance.id, None)
         instance.state = "failed"
         deployment.failed = instance
         deployment.stats.deaths += 1

@@ -78,6 +78,20 @@ async def test_the_back_off_grows_while_starts_go_on_to_fail(here: Here) -> None
     assert (box.exit_code, box.oom_killed) == (4, False)
 
 
+async def test_a_start_that_is_given_up_is_ended_once_however_long_its_container_takes_to_go(
+    here: Here, engine: FakeEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine.delays["remove"] = 1.5  # more than a tick
+    here.put(environment=("START_DELAY=30",), mininstances=1)
+    await eventually(lambda: here.count("start") == 1)
+    here.put(version=2, mininstances=1)
+    await eventually(lambda: here.states() == [(2, "ready")], within=10)
+    assert (here.count("remove"), here.count("stop")) == (1, 0)
+    assert len(engine.containers) == 1
+    assert "internal error" not in caplog.text
+    assert "draining took too long" not in caplog.text
+
+
 async def test_a_new_version_is_not_held_back_by_the_failures_of_the_old_one(here: Here) -> None:
     here.put(environment=("EXIT_AT_START=4",))
     assert (await here.ask()).status == 503
