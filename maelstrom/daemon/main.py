@@ -101,6 +101,7 @@ async def _run(loaded: Loaded) -> int:
     finally:
         stopping.cancel()
         await node.stop()
+    log.info("stopped")
     return EXIT_OK
 
 

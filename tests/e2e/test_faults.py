@@ -142,6 +142,7 @@ async def test_containers_are_stopped_too_where_that_is_asked_for(
     daemon.put(project(image, mininstances=1))
     await eventually(lambda: running(cluster), within=20)
     assert await asyncio.to_thread(daemon.terminate) == 0
+    assert daemon.log().rstrip().endswith("stopped"), "the log says that it is over"
     assert running(cluster) == []
 
 
