@@ -37,6 +37,7 @@ class Instance:
         "last_used",
         "limit",
         "links",
+        "process",
         "ready_at",
         "receipt",
         "run",
@@ -57,6 +58,7 @@ class Instance:
         self.container = ""
         self.run = ""  # the engine's start time: with `container` the identity of one run
         self.image_id = ""
+        self.process = 0  # of this run, where it can be seen from here (runtime/process)
         self.address = Address("", 0)
         self.in_flight = 0
         self.last_used = float("-inf")  # monotonic; when it became ready, or its last request ended

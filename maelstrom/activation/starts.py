@@ -17,6 +17,7 @@ from maelstrom.model.component import Component
 from maelstrom.model.errors import EngineUnavailable, MaelstromError, StartFailed
 from maelstrom.model.instance import Address, BlackBox
 from maelstrom.runtime.port import Observed, Runtime
+from maelstrom.runtime.process import own_process
 from maelstrom.runtime.ready import ReadyTimeout, wait_ready
 
 LOG_TAIL_LINES = 20
@@ -163,6 +164,7 @@ def take_observed(instance: Instance, observed: Observed) -> None:
     instance.container = observed.container
     instance.run = observed.started_at
     instance.image_id = observed.image_id
+    instance.process = own_process(observed.pid, observed.container)
     instance.address = observed.address or Address("", 0)
     if observed.address is None:
         raise StartFailed(

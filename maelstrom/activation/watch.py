@@ -18,11 +18,13 @@ from maelstrom.model.errors import MaelstromError
 from maelstrom.model.image import same_image
 from maelstrom.plan.backoff import Backoff
 from maelstrom.runtime.port import EngineEvent, Observed, Runtime
+from maelstrom.runtime.process import has_ended
 
 log = logging.getLogger("maelstrom.activation")
 
 REMOVE_GRACE_SECONDS = 10.0
 LIST_AGAIN = Backoff(first=0.2, cap=5.0)
+LOOK_SECONDS = 0.05  # less than an engine needs to give a freed address to a container that answers
 
 Spawn = Callable[[Coroutine[Any, Any, Any], str], "asyncio.Task[Any]"]
 
@@ -36,6 +38,7 @@ class Watch:
         self._starter = starter
         self._spawn = spawn
         self._adopted = False
+        self._looks = False  # at processes, while the engine is lost
         self.lost = ""  # why the engine cannot be reached; empty while it can
         self.listed = asyncio.Event()  # the first full list was worked: adopted containers are known
 
@@ -45,7 +48,7 @@ class Watch:
                 case "lost":
                     if not self.lost:
                         log.error("the container engine cannot be reached: %s", event.reason)
-                    self.lost = event.reason or "unreachable"
+                    self._is_lost(event.reason or "unreachable")
                 case "resync":
                     await self._resync()
                 case "die":
@@ -64,6 +67,23 @@ class Watch:
                 await self._converger.look_at_image(deployment)
         self.listed.set()
 
+    def _is_lost(self, reason: str) -> None:
+        self.lost = reason
+        if not self._looks:
+            self._looks = True
+            self._spawn(self._look_at_processes(), "look at processes")
+
+    async def _look_at_processes(self) -> None:
+        """An engine that is away tells of no death, and one that comes back gives a freed address to a container that
+        it starts by itself before it can be asked (F121)."""
+        while self.lost:
+            for deployment in list(self._converger.deployments.values()):
+                for instance in list(deployment.pool.instances):
+                    if instance.state in ("ready", "draining") and has_ended(instance.process):
+                        self._converger.died(deployment, instance, "its process ended while the engine was away")
+            await asyncio.sleep(LOOK_SECONDS)
+        self._looks = False
+
     async def _list(self) -> list[Observed]:
         """Tried until it succeeds: without it nothing that happened meanwhile would ever be known."""
         failures = 0
@@ -72,7 +92,7 @@ class Watch:
                 return await self._runtime.list()
             except MaelstromError as error:
                 failures += 1
-                self.lost = error.message
+                self._is_lost(error.message)
                 if failures == 1:
                     log.warning("the container engine did not list its containers: %s", error.message)
                 await asyncio.sleep(LIST_AGAIN.delay(failures, 0.0))

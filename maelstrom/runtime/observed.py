@@ -39,6 +39,7 @@ def observe(body: dict[str, Any], publication: Publication, host: str) -> Observ
         oom_killed=bool(state.get("OOMKilled")),
         error=" ".join((state.get("Error") or "").split()),
         instance=labels.get(LABEL_INSTANCE, ""),
+        pid=state.get("Pid") or 0,
     )
 
 

@@ -33,6 +33,7 @@ class Observed:
     oom_killed: bool = False
     error: str = ""  # the engine's own words when a start failed
     instance: str = ""  # the instance id given to `create`
+    pid: int = 0  # of its first process, as the engine's host counts; 0 while not running
 
 
 @dataclass(frozen=True, slots=True)

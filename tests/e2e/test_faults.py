@@ -6,13 +6,16 @@ import asyncio
 import os
 import signal
 from collections import Counter
+from pathlib import Path
 
 import aiohttp
+import docker
 
 from tests.e2e.conftest import StartDaemon
 from tests.e2e.test_http import fetch, project, running
 from tests.support import engine
 from tests.support.daemon import Daemon
+from tests.support.engine_proxy import EngineProxy
 from tests.support.wait import eventually
 
 
@@ -71,6 +74,42 @@ async def test_requests_go_on_when_a_container_is_killed_behind_the_daemons_back
         codes = Counter([(await fetch(session, f"{daemon.public}/"))[0] for _ in range(100)])
         assert codes == {200: 100}
     await eventually(ready, within=20)
+
+
+async def test_a_strangers_answer_is_never_passed_on_though_the_engine_is_away_and_the_address_is_his_now(
+    make_daemon: StartDaemon, cluster: str, image: str, tmp_path: Path
+) -> None:
+    client, subnet = engine.engine(), docker.types.IPAMPool(subnet="10.213.77.0/24")
+    pools = docker.types.IPAMConfig(pool_configs=[subnet])
+    client.create_network(cluster, ipam=pools, labels={engine.LABEL_CLUSTER: cluster})
+    proxy = EngineProxy(tmp_path / "engine.sock")
+    proxy.start()
+    daemon = make_daemon(environ={"DOCKER_HOST": f"unix://{proxy.path}"}).start()
+    daemon.put(project(image, networkname=cluster))
+    async with aiohttp.ClientSession() as session:
+        assert "shop_web" in (await fetch(session, f"{daemon.public}/echo"))[1]
+        (ours,) = running(cluster)
+        address = client.inspect_container(ours)["NetworkSettings"]["Networks"][cluster]["IPAddress"]
+        proxy.stop()
+        await eventually(lambda: "cannot be reached" in daemon.log())
+        assert (await fetch(session, f"{daemon.public}/"))[0] == 200, "what runs goes on without the engine"
+        client.kill(ours)
+        at = client.create_networking_config({cluster: client.create_endpoint_config(ipv4_address=address)})
+        labels = {engine.LABEL_CLUSTER: cluster}
+        stranger = client.create_container(image, labels=labels, networking_config=at)["Id"]
+        client.start(stranger)
+        stranger_says = f"http://{address}:8080/"
+        await eventually(lambda: fetch(session, stranger_says), within=10, ignoring=(aiohttp.ClientError,))
+        codes = Counter([(await fetch(session, f"{daemon.public}/echo"))[0] for _ in range(5)])
+        assert codes == {503: 5}
+        proxy.start()
+
+        async def served() -> bool:
+            return (await fetch(session, f"{daemon.public}/echo"))[0] == 200
+
+        await eventually(served, within=20, every=0.1)
+        assert "shop_web" in (await fetch(session, f"{daemon.public}/echo"))[1]
+    proxy.stop()
 
 
 async def test_a_daemon_that_is_killed_adopts_its_containers_and_serves_again(
