@@ -37,6 +37,7 @@ log = logging.getLogger("maelstrom.leases")
 CHANNEL = "leases"
 FIRST_PAUSE = 0.1  # s; after each failure in a row twice as long, at most a beat
 SHORTEST_PAUSE = 0.02  # s between two looks at anything that nobody has given notice of
+BLIND_LOOKS = 3
 TIMEOUTS_PER_TTL = 5  # so many statements in a row may go unanswered before the session is taken for dead
 
 
@@ -82,7 +83,9 @@ class LeaseKeeper:
             beat_seconds=beat_seconds,
             ttl_seconds=ttl_seconds,
         )
-        self._observer = Observer(self._statements, self._terms, self._session, clock=clock, ttl_seconds=ttl_seconds)
+        self._observer = Observer(
+            self._statements, self._terms, self._writer.session, clock=clock, ttl_seconds=ttl_seconds
+        )
         self._work = asyncio.Event()  # there may be something to write
         self._news = asyncio.Event()  # there may be something to see
         self._halt = asyncio.Event()
@@ -257,13 +260,17 @@ class LeaseKeeper:
                 await until(self._work, max(SHORTEST_PAUSE, self._writer.beat_due_in()))
 
     async def _observe(self) -> None:
+        failures = 0
         while not self.stopped:
             self._news.clear()
             again = False
             try:
                 again = await self._observer.look()
+                failures = 0
             except MaelstromError as error:
-                log.debug("other nodes could not be looked at", extra={"reason": str(error)})
+                failures += 1
+                if failures == BLIND_LOOKS and self.trusted:  # else it is an outage, which the writer reports
+                    log.warning("what other nodes do cannot be read", extra={"reason": str(error), "hint": error.hint})
             self._tell()
             self.wake()
             if not again:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 
+from maelstrom.leases.session import OwnSession
 from maelstrom.leases.statements import Held, SourceNow, Statements
 from maelstrom.leases.term import Term
 from maelstrom.leases.watch import WaitOut, Watch
@@ -18,20 +19,20 @@ log = logging.getLogger("maelstrom.leases")
 
 
 class Observer:
-    """`me`: the own session now. `terms`: all leases of this node."""
+    """`session`: the own one. `terms`: all leases of this node."""
 
     def __init__(
         self,
         statements: Statements,
         terms: Callable[[], Iterable[Term]],
-        me: Callable[[], str | None],
+        session: OwnSession,
         *,
         clock: Clock,
         ttl_seconds: float,
     ) -> None:
         self._statements = statements
         self._terms = terms
-        self._me = me
+        self._session = session
         self._clock = clock
         self._watch = Watch(ttl_seconds)
         self._waits = WaitOut()
@@ -47,7 +48,10 @@ class Observer:
         held = [Held(term.source, term.epoch if term.row is not None else None) for term in terms.values()]
         view = await self._statements.view(held)
         received = self._clock.monotonic()
-        bury, forget = self._watch.saw(received, view.era, view.sessions, self._me())
+        me = self._session.me
+        bury, forget = self._watch.saw(
+            received, view.era, view.sessions, me.session if me is not None else None, self._session.last_success
+        )
         over, rest = self._waits.saw(received, view.era, view.orphans)
         self._learn(terms, {source.id: source for source in view.sources})
         for session in bury:

@@ -13,7 +13,7 @@ SERVER = (
     "(select system_identifier::text from pg_control_system()) || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8)"
 )
 NOW = "extract(epoch from clock_timestamp())::float8"
-LIVE = "exists (select from sessions s, era e where s.id = l.session and s.alive and s.era = e.val)"
+LIVE = "exists (select from sessions s, era e where e.id = 1 and s.id = l.session and s.alive and s.era = e.val)"
 
 # A second copy of a statement waits for the first one's row lock, is checked again on the new row and finds nothing.
 GUARD = f"""
@@ -21,7 +21,8 @@ with me as (
   update sessions s set beat = s.beat + 1, leaving = s.leaving or :leaving, alive = not :ending
   from era e
   where s.id = cast(:session as uuid) and s.beat = :beat and s.alive and s.era = cast(:era as uuid)
-    and e.val = cast(:era as uuid) and e.server = {SERVER} and current_setting('synchronous_commit') <> 'off'
+    and e.id = 1 and e.val = cast(:era as uuid) and e.server = {SERVER}
+    and current_setting('synchronous_commit') <> 'off'
   returning s.id, s.beat)
 """
 
@@ -102,7 +103,7 @@ with over as (
   update sessions set alive = false where state_dir = :state_dir and alive returning id)
 insert into sessions (id, node, state_dir, boot, version, era, ttl_ms, opened_at)
 select cast(:id as uuid), :node, :state_dir, :boot, :version, e.val, :ttl_ms, {NOW}
-from era e where e.val = cast(:era as uuid) and e.server = {SERVER} and (select count(*) from over) >= 0
+from era e where e.id = 1 and e.val = cast(:era as uuid) and e.server = {SERVER} and (select count(*) from over) >= 0
 on conflict do nothing
 returning id
 """
@@ -122,10 +123,11 @@ from unnest(cast(:leases as uuid[]), cast(:seqs as bigint[]), cast(:rests as big
 where l.id = w.id and l.busy_seq = w.seq and not {LIVE}
 """
 
+# Counted once for all sessions: a count for each makes the planner expect so much that it compiles the query.
 VIEW_SESSIONS = """
-select s.id, s.beat, s.ttl_ms, s.alive and s.era = e.val live, e.val era,
-  (select count(*) from leases l where l.session = s.id) leases
-from era e left join sessions s on true
+with n as (select l.session, count(*) leases from leases l group by l.session)
+select s.id, s.beat, s.ttl_ms, s.alive and s.era = e.val live, e.val era, coalesce(n.leases, 0) leases
+from era e left join sessions s on true left join n on n.session = s.id where e.id = 1
 """
 VIEW_ORPHANS = f"select l.id, l.busy_ms, l.busy_seq from leases l where not {LIVE}"
 VIEW_SOURCES = """
@@ -139,7 +141,7 @@ group by s.id, s.m, s.enabled, s.removed
 GROUND = f"""
 select e.val, e.server = {SERVER} same, current_setting('synchronous_commit') <> 'off' durable,
   current_setting('transaction_read_only') = 'off' writable
-from era e
+from era e where e.id = 1
 """
 NEXT_ERA = f"update era set val = cast(:val as uuid), server = {SERVER} where val = cast(:seen as uuid) returning val"
 LOCK_SOURCES = "select id, high_ms from event_sources order by id for no key update"
@@ -163,12 +165,13 @@ delete from sessions s where s.id = any(cast(:sessions as uuid[])) and not s.ali
 OWN = """
 select s.beat, s.alive and s.era = e.val live, l.id, l.source, l.capacity, l.epoch
 from era e join sessions s on s.id = cast(:session as uuid) left join leases l on l.session = s.id
+where e.id = 1
 """
 
 SESSIONS = f"""
 select s.id, s.node, s.state_dir, s.version, s.beat, s.ttl_ms, s.alive and s.era = e.val live, s.leaving,
   greatest(0, {NOW} - s.opened_at) age
-from sessions s, era e order by s.node, s.opened_at
+from sessions s join era e on e.id = 1 order by s.node, s.opened_at
 """
 AUDIT = f"""
 select s.m, s.max_inflight, l.id, coalesce(o.node, '') node, l.capacity, l.in_flight, l.epoch,

@@ -67,7 +67,7 @@ class OwnSession:
         self._clock = clock
         self._ttl_ms = round(ttl_seconds * 1000)
         self._formers: set[str] = set()  # own sessions that are over and may have left rows
-        self._last_success = NEVER
+        self.last_success = NEVER  # when the last statement that took effect was sent
 
     async def recover(self) -> bool:
         """One step towards a living session whose rows are known; False if there is one.
@@ -106,7 +106,7 @@ class OwnSession:
             self._lose()
 
     def _succeeded(self, sent: float) -> None:
-        self._last_success = sent
+        self.last_success = sent
         self.trust.answered(sent)
 
     async def _open(self) -> None:
@@ -138,7 +138,7 @@ class OwnSession:
         """The truth after an unknown outcome: read, then beat so that late statements are void, then read again."""
         own = await self._statements.own(me.session)
         if own is None or own.beat < me.beat:
-            if self._clock.monotonic() - self._last_success < REMEMBER_SECONDS:
+            if self._clock.monotonic() - self.last_success < REMEMBER_SECONDS:
                 await self._raise_era(me.era, "the own session is gone or behind: commits were lost")
             self._lose()
             return

@@ -48,13 +48,15 @@ class Watch:
         self._era = ""
 
     def saw(
-        self, received: float, era: str, sessions: Sequence[SeenSession], me: str | None
+        self, received: float, era: str, sessions: Sequence[SeenSession], me: str | None, wrote: float
     ) -> tuple[list[SeenSession], list[str]]:
-        """Sessions to bury, and dead ones to forget. `received`: after the answer came.
+        """Sessions to bury, and dead ones to forget.
 
-        Who could not read for a ttl begins anew: it saw nobody's beats, which says nothing about them.
+        `received`: after the answer came. `wrote`: when the own session's last statement that took effect was sent.
+        Who could not read for a ttl begins anew, and who could not write for half of one: where own beats do not get
+        through, that others' do not says nothing about them.
         """
-        if received - self._read > self._ttl or era != self._era:
+        if received - self._read > self._ttl or received - wrote > self._ttl / 2 or era != self._era:
             self._since.clear()
         self._read, self._era = received, era
         others = {(s.id, s.beat, s.alive): s for s in sessions if s.id != me}

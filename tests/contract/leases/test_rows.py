@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import psycopg
 
+from maelstrom.leases import postgres_sql
 from maelstrom.leases.statements import Held
 from maelstrom.leases.term import Note
 from maelstrom.leases.watch import SeenLease
@@ -175,3 +178,22 @@ async def test_an_audit_shows_rows_of_nobody_and_of_no_source(cluster: Cluster) 
     assert audit is not None
     assert [x.node for x in audit.leases] == [""]
     assert await cluster.statements.audit(2**40) is None
+
+
+async def test_no_statement_seems_so_dear_that_the_server_would_compile_it(postgres_cluster: Cluster) -> None:
+    """That takes longer than a statement may; the planner knows nothing of tables that are new."""
+    values = {"beat": "0", "ttl_ms": "1", "source": "1", "leaving": "false", "ending": "false"}
+    names = dict.fromkeys(("node", "state_dir", "boot", "version"), "''")
+    ids = dict.fromkeys(("session", "era", "id", "seen", "val"), "'00000000000000000000000000000000'")
+    statements = {
+        name: value for name, value in vars(postgres_sql).items() if name.isupper() and isinstance(value, str)
+    }
+    costs = {}
+    for name, statement in statements.items():
+        if name in ("SERVER", "NOW", "LIVE", "GUARD"):
+            continue
+        filled = re.sub(r"(?<![:\w]):(\w+)", lambda m: (values | names | ids).get(m[1], "'{}'"), statement)
+        row = await postgres_cluster.one(f"explain (format json) {filled}".replace(":", "\\:"))
+        costs[name] = row[0][0]["Plan"]["Total Cost"]
+    assert len(costs) > 15
+    assert {name: cost for name, cost in costs.items() if cost > 10_000} == {}

@@ -11,8 +11,8 @@ LEASE = SeenLease("l", 60_000, 4)
 ERA = "era"
 
 
-def look(watch: Watch, at: float, *sessions: SeenSession, era: str = ERA) -> list[str]:
-    return [session.id for session in watch.saw(at, era, sessions, "me")[0]]
+def look(watch: Watch, at: float, *sessions: SeenSession, era: str = ERA, wrote: float | None = None) -> list[str]:
+    return [session.id for session in watch.saw(at, era, sessions, "me", at if wrote is None else wrote)[0]]
 
 
 def test_a_session_is_buried_when_its_beat_stood_still_for_its_own_ttl() -> None:
@@ -48,6 +48,15 @@ def test_who_could_not_read_for_a_ttl_begins_anew() -> None:
     assert look(watch, 121, A) == ["a"]
 
 
+def test_who_could_not_write_begins_anew() -> None:
+    watch = Watch(10)
+    look(watch, 100, A, wrote=100)
+    assert look(watch, 110, A, wrote=104) == [], "nobody's beats got through"
+    assert look(watch, 114, A, wrote=111) == []
+    assert look(watch, 119.9, A, wrote=119) == []
+    assert look(watch, 120, A, wrote=119) == ["a"]
+
+
 def test_a_new_era_forgets_what_was_seen() -> None:
     watch, waits = Watch(10), WaitOut()
     look(watch, 100, A)
@@ -64,7 +73,7 @@ def test_the_dead_are_forgotten_late_and_only_without_leases() -> None:
     forgotten: list[str] = []
     while not forgotten:
         assert at <= 100 + KEEP_DEAD_SECONDS
-        bury, forgotten = watch.saw(at, ERA, [dead, holding], None)
+        bury, forgotten = watch.saw(at, ERA, [dead, holding], None, at)
         assert bury == []
         at += 5
     assert forgotten == ["a"]
