@@ -47,8 +47,11 @@ async def get(address: Address, path: str) -> Answer:
         answer = await _ask(address, f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}")
         if answer.status not in REDIRECT_STATUSES or not answer.location:
             return answer
-        url = urljoin(url, answer.location)
-        target = urlsplit(url)
+        try:
+            url = urljoin(url, answer.location)
+            target = urlsplit(url)
+        except ValueError as error:
+            raise BadAnswer(f"redirects to what is no address: {answer.location[:80]}") from error
         if target.scheme != "http" or target.netloc != authority(address):
             return Answer(answer.status, f"{answer.text} (redirects away, to {url[:200]})")
     raise BadAnswer(f"more than {REDIRECTS} redirects")

@@ -102,6 +102,11 @@ async def test_redirects_to_elsewhere_and_without_end_are_failures() -> None:
         assert "redirects" in await probe(address, "/")
 
 
+async def test_a_redirect_to_what_is_no_address_is_a_failure() -> None:
+    async with server(lambda _: b"HTTP/1.1 301 Moved\r\nLocation: http://[\r\n\r\n") as address:
+        assert "redirects to what is no address" in await probe(address, "/")
+
+
 async def test_a_bad_answer_is_shown_with_the_beginning_of_its_body() -> None:
     async with server(lambda _: b"HTTP/1.1 500 Oops\r\n\r\nno database\nat all") as address:
         assert await probe(address, "/") == "500 Oops: no database at all"
