@@ -14,7 +14,6 @@ from maelstrom.daemon.supervisor import Supervisor
 from maelstrom.gateway import AccessLog, Gateway, Limits
 from maelstrom.leases.clock import SteadyClock
 from maelstrom.leases.keeper import LeaseKeeper
-from maelstrom.model.component import Component, ComponentKey
 from maelstrom.model.settings import Settings
 from maelstrom.registry.registry import Registry
 from maelstrom.registry.view import View
@@ -49,16 +48,7 @@ def build(settings: Settings, supervisor: Supervisor, registry: Registry, state_
     spawn = supervisor.spawn
     clock = SteadyClock()
     view = View(registry)
-    listen_url = None if settings.sqlite else settings.database_listen_url or settings.database_url
-    keeper = LeaseKeeper(
-        registry.engine,
-        node=settings.node_name,
-        state_dir_id=state_id,
-        beat_seconds=settings.beat_seconds,
-        ttl_seconds=settings.session_ttl_seconds,
-        clock=clock,
-        listen_url=listen_url,
-    )
+    keeper = _keeper(settings, registry, state_id, clock)
     runtime = DockerRuntime(cluster=settings.cluster_name, node=settings.node_name, environ=os.environ)
     activation = Activation(runtime, spawn, node=settings.node_name, memory_mib=memory_mib(settings.total_memory))
     transport = Transport(activation.pool)
@@ -69,22 +59,25 @@ def build(settings: Settings, supervisor: Supervisor, registry: Registry, state_
         access=AccessLog.of(settings.access_log),
         monotonic=time.monotonic,
     )
-
-    def component(key: ComponentKey) -> Component | None:
-        return view.snapshot.components.get(key)
-
+    routing = Routing(activation)
     aws = AwsStepFunctions()
     kind = StepFunctionsKind(aws, node=settings.node_name, clock=clock, random=random.random)
-    owner = SourceOwner(
-        {"awsstepfunc": kind},
-        view=view,
-        leases=keeper,
-        means=Means(transport, component, clock, spawn),
-        random=random.random,
-    )
-    routing = Routing(activation)
+    means = Means(transport, lambda key: view.snapshot.components.get(key), clock, spawn)
+    owner = SourceOwner({"awsstepfunc": kind}, view=view, leases=keeper, means=means, random=random.random)
     return Parts(
         settings, supervisor, registry, view, keeper, runtime, activation, transport, gateway, routing, aws, owner
+    )
+
+
+def _keeper(settings: Settings, registry: Registry, state_id: str, clock: SteadyClock) -> LeaseKeeper:
+    return LeaseKeeper(
+        registry.engine,
+        node=settings.node_name,
+        state_dir_id=state_id,
+        beat_seconds=settings.beat_seconds,
+        ttl_seconds=settings.session_ttl_seconds,
+        clock=clock,
+        listen_url=None if settings.sqlite else settings.database_listen_url or settings.database_url,
     )
 
 
