@@ -1,0 +1,115 @@
+"""Poller leases: who may work on a source, and the proof that no more work is open than its limit allows.
+
+What is promised
+----------------
+
+For every polled source with the limit M (`maxconcurrency`), over all nodes that share one database:
+
+* I1, the limit. Never are more than M requests that originate from the source open towards components and within their
+  deadline: also while nodes crash, pause, lose the database or each other, have clocks that are hours apart, or lose
+  their database's last commits; and while M is changed (a lower M is known to every node within a second; then nothing
+  is admitted until the number in flight has sunk below it).
+* I3, progress. Capacity that nobody uses is put to work again: at once after a clean stop; within a ttl and some beats
+  after the crash of an idle node; within the remaining time of its open requests if it was not idle; within some beats
+  after an outage in which no node died.
+
+(I2, that nothing received is lost, is the sources' promise; I4, fairness between nodes, is not made yet, see the end.)
+
+The words
+---------
+
+A *session* is one life of a process in the eyes of the database: a row with a random id and a `beat`, a counter. A
+*lease* is a row with a `capacity` of one source for one session. `busy_ms` is its promise: no request admitted under it
+is open later than so many ms after the write that set it (the *horizon*). A lease row counts until it is deleted; that
+is the whole limit. The *era* names one history of the database.
+
+Where it lives: `tables` the rows; `statements` what is asked of the database, in the words of `postgres_sql` and
+`sqlite_steps`; `term` and `watch` the pure rules of holders and observers; `session`, `writer`, `observer` when they
+are applied; `keeper` and `lease` what the rest of the node sees; `clock` how durations are measured.
+
+Why the limit holds
+-------------------
+
+Let the requests of a source be open at one instant. Each was admitted under a lease row, in flight no more than the
+row's capacity (O1), at a time when the database had said within the last second that all capacities add up to no more
+than M (O2). So it is enough that capacities never add up to more than M but by a change of M (O3), that a row is not
+deleted or cut while requests are open under it, nor moved without them (O4, O5, O6), and that what a holder believes of
+its row is what the row says (O7, O8, O9). Waits are durations, each counted from the safe side on a clock that nobody
+can set (O10). What a database lost with its last commits is waited for as if it were there (O11).
+
+The obligations, and what shows each
+------------------------------------
+
+O1   In flight never exceed the row's capacity, and every promise written covers all that is in flight, whatever becomes
+     of the statements.
+     tests/unit/leases/test_term_machine.py::TestHolderAndRow
+O2   Nothing is admitted but by the database's word of the last second, which includes the sum of all capacities; while
+     that is above M everything waits.
+     tests/unit/leases/test_term.py::test_a_confirmed_lease_goes_for_a_second
+     tests/contract/leases/test_asks.py::test_capacities_above_a_lowered_limit_do_not_fit
+     tests/unit/leases/test_keeper.py::test_a_lower_limit_cuts_to_what_is_in_use_and_admits_nothing_until_it_fits
+O3   A grant counts all rows, no older than the lock of the source's row: concurrent grants never give out more than M.
+     tests/contract/leases/test_grants.py::test_clients_at_the_same_time_never_get_more_than_the_limit
+     tests/contract/leases/test_grants.py::test_without_comparing_epochs_the_same_clients_get_more
+     tests/contract/leases/test_grants.py::test_processes_that_grant_ask_and_release_never_exceed_the_limit
+O4   A holder releases or cuts a row only below what it has in use, and obeys from the sending on.
+     tests/unit/leases/test_term.py::test_a_lower_limit_cuts_to_what_is_in_use
+     tests/unit/leases/test_term.py::test_a_shorter_horizon_is_obeyed_from_the_sending_a_longer_one_from_the_answer
+O5   Others delete a row only when its session is dead and it has stood still for all that it promises, seen by the
+     observer itself.
+     tests/unit/leases/test_watch.py::test_a_lease_is_over_when_its_row_stood_still_for_what_it_promises
+     tests/contract/leases/test_rows.py::test_rows_of_the_living_are_never_waited_out
+     tests/contract/leases/test_rows.py::test_a_row_that_has_changed_since_it_was_seen_is_not_waited_out
+O6   A process that was taken for dead takes its rows over with a promise for all that it still has open, or not at all.
+     tests/contract/leases/test_rows.py::test_an_adoption_moves_what_is_left_and_outlives_a_wait_that_had_begun
+     tests/unit/leases/test_keeper.py::test_a_node_that_was_cut_off_is_buried_and_takes_its_rows_over_when_it_is_back
+O7   A statement of a session takes effect at most once, in the order of the sending, and never after a later one.
+     tests/contract/leases/test_sessions.py::test_a_statement_that_comes_twice_takes_effect_once
+     tests/contract/leases/test_sessions.py::test_a_statement_that_a_later_one_has_overtaken_is_void
+O8   Statements of a dead session, or of an older era, are void: nothing of the dead is extended.
+     tests/contract/leases/test_sessions.py::test_statements_of_a_dead_session_are_void
+     tests/contract/leases/test_sessions.py::test_statements_of_an_older_era_are_void
+O9   After a statement whose outcome is unknown nothing new is believed until the own rows were read again.
+     tests/unit/leases/test_term.py::test_after_an_unknown_outcome_nothing_goes_until_it_is_confirmed_again
+     tests/unit/leases/test_simulation.py::test_the_simulation_notices
+O10  No wall clock decides anything; durations are counted by holders from before a statement was sent, by observers
+     from after its answer came, on a clock that is neither stepped nor slewed and counts sleep.
+     tests/unit/leases/test_term.py::test_trust_counts_from_the_sending_and_ends_before_the_ttl
+     tests/unit/leases/test_clock.py::test_it_never_goes_back_and_follows_the_raw_clock
+     tests/unit/leases/test_lease.py::test_time_that_the_machine_slept_ends_trust
+O11  A database that is another server, or lacks the own session, begins a new era: all sessions are over, and every
+     source is blocked until what may be missing is over.
+     tests/contract/leases/test_sessions.py::test_a_new_era_ends_all_sessions_and_blocks_every_source_for_what_may_be_lost
+     tests/unit/leases/test_keeper.py::test_another_server_is_not_trusted_before_what_it_may_lack_is_over
+     tests/unit/leases/test_keeper.py::test_a_session_that_is_gone_means_lost_commits
+O12  A database that confirms commits which a crash would lose is refused.
+     tests/contract/leases/test_sessions.py::test_commits_that_a_crash_would_lose_are_refused
+O13  Progress after stop, crash and outage within the bounds of I3; one who could not read, or whose own beats did not
+     get through, buries nobody.
+     tests/unit/leases/test_keeper.py::test_after_a_clean_stop_others_wait_for_nothing
+     tests/unit/leases/test_keeper.py::test_an_idle_node_that_crashed_is_followed_within_a_ttl_and_a_tick
+     tests/unit/leases/test_keeper.py::test_what_a_crashed_node_had_open_is_waited_for
+     tests/unit/leases/test_keeper.py::test_after_an_outage_in_which_no_node_died_all_goes_on_within_a_few_ticks
+     tests/unit/leases/test_keeper.py::test_a_database_that_only_reads_buries_nobody
+     tests/contract/leases/test_keeper.py::test_a_frozen_server_ends_trust_and_buries_nobody
+O14  A lower M is reached: holders who all have work waiting do not wait for each other.
+     tests/unit/leases/test_keeper.py::test_holders_who_all_have_work_waiting_do_not_wait_for_each_other
+O15  All of it together, under random faults.
+     tests/unit/leases/test_simulation.py::test_no_limit_is_exceeded_and_no_capacity_lost_under_all_faults
+
+What holds only in part, or not yet
+-----------------------------------
+
+* Fair shares: a node takes all that is free and keeps it until it stops, drops the source or the limit is lowered.
+  Others then share what is left; unfit nodes are not told apart (the `unfit` column is written by nobody).
+* Lost commits are noticed by another server identity or timeline, and by the own session being gone or behind. Not yet:
+  by the flushed position of the log; and a copy put back under the same identity while no process that saw more is
+  running is not noticed (on SQLite: a file put back while all nodes are stopped).
+* A deadline that was raised within the commits that were lost is not waited for: `high_ms` goes back with them.
+* Rows without a session for work that is answered later, and named roles.
+
+Outside its reach: a component that goes on after its deadline or its caller is gone; a process stopped in the moment
+between the last look at the clock and the sending, beyond the second that is spared for it; a machine paused unseen by
+its clock, or cloned; two servers that accept writes at once; on SQLite, a process stopped inside a transaction, which
+stops the others.
+"""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import asdict
 
 from sqlalchemy import Connection
 
@@ -31,23 +31,21 @@ def view(db: Connection, held: Sequence[Held]) -> View:
         )
     ).all()
     orphans = db.execute(prepared(f"select l.id, l.busy_ms, l.busy_seq from leases l where not {LIVE}")).all()
-    sources = [
-        db.execute(
-            prepared(
-                "select s.id, coalesce(s.m, 0) m, s.enabled and not s.removed works,"
-                " coalesce(sum(l.capacity), 0) total,"
-                " coalesce(sum(l.capacity) filter (where l.epoch < :epoch), 0) ahead from event_sources s"
-                " left join leases l on l.source = s.id where s.id = :source group by s.id"
-            ),
-            asdict(item),
-        ).first()
-        for item in held
-    ]
+    sources = db.execute(
+        prepared(
+            "select s.id, coalesce(s.m, 0) m, s.enabled and not s.removed works,"
+            " coalesce(sum(l.capacity), 0) total,"
+            " coalesce(sum(l.capacity) filter (where l.epoch < json_extract(h.value, '$[1]')), 0) ahead"
+            " from json_each(:held) h join event_sources s on s.id = json_extract(h.value, '$[0]')"
+            " left join leases l on l.source = s.id group by s.id"
+        ),
+        {"held": json.dumps([(item.source, item.epoch) for item in held])},
+    ).all()
     return View(
         db.execute(prepared("select val from era")).scalar() or "",
         tuple(SeenSession(s.id, s.beat, s.ttl_ms, bool(s.live), s.leases) for s in sessions),
         tuple(SeenLease(row.id, row.busy_ms, row.busy_seq) for row in orphans),
-        tuple(SourceNow(s.id, s.m, bool(s.works), s.total, s.ahead) for s in sources if s is not None),
+        tuple(SourceNow(s.id, s.m, bool(s.works), s.total, s.ahead) for s in sources),
     )
 
 

@@ -28,7 +28,7 @@ LONGEST = 6.0  # s, of a request
 CONFIRM_SECONDS, SLACK_SECONDS, EXTRA_SECONDS = 1.0, 0.1, 0.1  # little, so that no fault hides behind what is spared
 RATE = 0.0045  # two clocks differ by less than the margin
 TROUBLE, REST = 40.0, 4 * TTL + 1.1 * (LONGEST + 3)  # s
-FAULTS = ("crash", "crash", "freeze", "cut", "outage", "limit", "restart", "failover", "toggle")
+FAULTS = ("crash", "crash", "freeze", "cut", "outage", "limit", "restart", "failover", "toggle", "read-only")
 
 
 class Violation(AssertionError):
@@ -125,11 +125,12 @@ class World:
             node.line.thaw()
         else:
             lines = [node.line] if kind == "cut" else [other.line for other in self.nodes]
+            what = "read_only" if kind == "read-only" else "cut"
             for line in lines:
-                line.cut = True
+                setattr(line, what, True)
             await asyncio.sleep(dice.uniform(0.1, 2.5 * TTL))
             for line in lines:
-                line.cut = False
+                setattr(line, what, False)
 
     def _fail_over(self) -> None:
         """Another server goes on from an earlier state, with the limit and deadlines of now."""

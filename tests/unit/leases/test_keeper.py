@@ -348,6 +348,22 @@ async def test_after_an_outage_in_which_no_node_died_all_goes_on_within_a_few_ti
 
 
 @in_virtual_time
+async def test_a_database_that_only_reads_buries_nobody() -> None:
+    async with cluster() as c:
+        a, b = await c.node("a"), await c.node("b")
+        lease = a.keeper.hold(c.source(2))
+        await until(lambda: lease.capacity == 2)
+        for node in (a, b):
+            node.line.read_only = True
+        await asyncio.sleep(5 * TTL)
+        b.line.read_only = False
+        await until(lambda: b.keeper.trusted)
+        a.line.read_only = False
+        assert await until(lambda: lease.take() is not None) <= 3 * BEAT
+        assert "adopt" not in a.line.sent
+
+
+@in_virtual_time
 async def test_a_node_that_was_cut_off_is_buried_and_takes_its_rows_over_when_it_is_back() -> None:
     async with cluster() as c:
         a, b = await c.node("a"), await c.node("b")
