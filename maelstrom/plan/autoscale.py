@@ -39,13 +39,14 @@ def wanted_instances(definition: ComponentDefinition, load: Load, running: int) 
     per_instance = definition.maxconcurrency
     up, down = definition.scaleupconcurrencypct, definition.scaledownconcurrencypct
     capacity = running * per_instance
-    target, reason = running, "as it is"
+    target, reason = running, f"{running} wanted as before"
     if running and load.recent_full and load.recent > capacity * up:
         target = min(ceil(load.recent / (per_instance * up)), running * 2)
         reason = f"load {load.recent:.1f} over {up:.0%} of {capacity}"
     elif running and load.peak_full and load.peak < capacity * down:
-        target = ceil(load.peak / (per_instance * up))
-        reason = f"peak load {load.peak:.1f} under {down:.0%} of {capacity}"
+        target = min(running, ceil(load.peak / (per_instance * up)))
+        if target < running:
+            reason = f"peak load {load.peak:.1f} under {down:.0%} of {capacity}"
     return _limited(definition, load, target, reason)
 
 

@@ -50,3 +50,10 @@ def test_a_steady_load_is_not_scaled_to_and_fro() -> None:
         running = wanted(load(20, mean=20), running, maxconcurrency=10)
         counts.append(running)
     assert counts == [2] + [3] * 9
+
+
+def test_where_nothing_changes_the_reason_speaks_of_no_change() -> None:
+    """It is logged for the start that replaces an instance that died."""
+    quiet = load(0, mean=0, peak=1)
+    definition = ComponentDefinition(image="web:1", maxconcurrency=20, mininstances=1)
+    assert wanted_instances(definition, quiet, 1).reason == "1 wanted as before"
