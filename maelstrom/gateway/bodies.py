@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from maelstrom.gateway.lines import PASS, Lines, Malformed
+from maelstrom.gateway.lines import PASS, TEXT, Lines, Malformed
 
 _HEX: Final = b"0123456789abcdefABCDEF"
-_TEXT: Final = bytes([9, *range(32, 127), *range(128, 256)])
 MAX_SIZE_LINE: Final = 256  # bytes of a chunk's first line, with its extension
 MAX_TRAILERS: Final = 16384  # bytes of all trailer lines together
 
@@ -96,7 +95,7 @@ class ChunkedBody:
         digits, extended, extension = line.partition(b";")
         if not digits or len(digits) > 15 or digits.translate(None, _HEX):
             raise Malformed("a chunk size that is no hexadecimal number")
-        if extended and (len(line) > MAX_SIZE_LINE or extension.translate(None, _TEXT)):
+        if extended and (len(line) > MAX_SIZE_LINE or extension.translate(None, TEXT)):
             raise Malformed("a chunk extension that is too long or no text")
         size = int(digits, 16)
         self.size += size

@@ -16,10 +16,11 @@ from maelstrom.gateway.answers import STATUSES, answer, code_of, plain
 from maelstrom.gateway.bodies import ChunkedBody
 from maelstrom.gateway.container import HIGH_WATER, REMEMBERED_HEAD, reset
 from maelstrom.gateway.exchange import GONE_SECONDS, Exchange
+from maelstrom.gateway.first_lines import F_CHUNKED, F_HEAD, F_KEEP
 from maelstrom.gateway.forwarded import forwarded_lines, forwarded_lines_of_proxy
-from maelstrom.gateway.heads import F_CHUNKED, F_HEAD, F_KEEP, RequestHead, request_head
+from maelstrom.gateway.heads import RequestHead, request_head
 from maelstrom.gateway.lines import REQUEST_LINES, Malformed
-from maelstrom.gateway.requests import Prepared, prepare, request_id_of
+from maelstrom.gateway.requests import Prepared, Way, prepare, request_id_of
 from maelstrom.model.errors import (
     BadRequest,
     BodyTooLarge,
@@ -59,6 +60,7 @@ class Client(asyncio.Protocol):
         "_remembered",
         "_slow",
         "_until",
+        "body_open",
         "exchange",
         "final",
         "gateway",
@@ -72,6 +74,7 @@ class Client(asyncio.Protocol):
         "transport",
         "trusted",
         "watched_at",
+        "way",
     )
 
     transport: asyncio.Transport
@@ -82,6 +85,7 @@ class Client(asyncio.Protocol):
         self.policy = listener.policy
         self.exchange: Exchange | None = None
         self.keep = True
+        self.body_open = False  # something of the request's body is still to come
         self.final = False  # no request is begun after the current one
         self.lingering = False  # an answer was the last; what still comes is thrown away
         self.peer = b""
@@ -90,6 +94,7 @@ class Client(asyncio.Protocol):
         self.watched_at = inf
         self._input = b""  # read, not yet used
         self._remembered: Prepared | None = None
+        self.way: Way | None = None
         self._host: bytes | None = None
         self._forwarded = b""  # the forwarding headers for `_host`
         self._left = 0  # bytes of a counted body still to come
@@ -157,7 +162,7 @@ class Client(asyncio.Protocol):
                 self._process(data)
             else:
                 self._moved = True
-        elif self._left or self._chunks is not None:
+        elif self.body_open:
             self._body(exchange, data)
         elif exchange.in_tunnel:
             exchange.into_tunnel(data)
@@ -179,53 +184,51 @@ class Client(asyncio.Protocol):
             if (
                 prepared is None
                 or not data.startswith(prepared.raw)
-                or prepared.epoch != self.gateway.epoch
+                or prepared.way.epoch != self.gateway.epoch
                 or prepared.target.pool.closed
             ):
-                if data.startswith(b"\r\n"):
-                    data = data[2:]  # one empty line before a request has no meaning (RFC 9112, 2.2)
-                    continue
-                head = self._read_head(data)
-                if head is None:
-                    break
-                prepared = self._prepare(head, data)
+                prepared, end = self._prepare(data)
                 if prepared is None:
-                    data = data[head.end :]
+                    if not end:
+                        break
+                    data = data[end:]
                     continue
             data = self._begin(prepared, data[prepared.head.end :])
         self._input = data
         self._processing = False
 
-    def _read_head(self, data: bytes) -> RequestHead | None:
-        """None: it is not complete yet, or it was refused."""
+    def _prepare(self, data: bytes) -> tuple[Prepared | None, int]:
+        """(what to begin, None if the gateway has answered itself; bytes read, 0 if the head is not complete)."""
+        if data.startswith(b"\r\n"):
+            return None, 2  # an empty line before a request has no meaning (RFC 9112, 2.2)
         try:
             head = request_head(data)
         except Malformed as malformed:
-            error = HeadTooLarge if malformed.code == HeadTooLarge.code else BadRequest
             self.keep = False
+            error = HeadTooLarge if malformed.code == HeadTooLarge.code else BadRequest
             self.answer_now(error(str(malformed)), None)
-            return None
-        if head is not None:
-            self._in_head = False
-        elif not self._in_head:
-            self._in_head = True
-            self._until = self.gateway.monotonic() + self.gateway.limits.head_seconds
-            self.watch(self._until)
-        return head
-
-    def _prepare(self, head: RequestHead, data: bytes) -> Prepared | None:
-        """None: the gateway has answered itself."""
+            return None, len(data)
+        if head is None:
+            self._await_head()
+            return None, 0
+        self._in_head = False
         if head.first.path == self.policy.health_path:
             self._health(head)
-            return None
+            return None, head.end
         try:
             prepared = prepare(self, head, data[: head.end])
         except MaelstromError as error:
             self.keep = self.keep and bool(head.flags & F_KEEP) and not has_body(head)
             self.answer_now(error, head)
-            return None
+            return None, head.end
         self._remembered = prepared if head.end <= REMEMBERED_HEAD else None
-        return prepared
+        return prepared, head.end
+
+    def _await_head(self) -> None:
+        if not self._in_head:
+            self._in_head = True
+            self._until = self.gateway.monotonic() + self.gateway.limits.head_seconds
+            self.watch(self._until)
 
     def _begin(self, prepared: Prepared, rest: bytes) -> bytes:
         """Begins an exchange; returns what does not belong to this request."""
@@ -236,13 +239,12 @@ class Client(asyncio.Protocol):
         self._in_head = False
         self.keep = prepared.keep and not self.final
         exchange = self.exchange = Exchange(self, prepared, now)
-        at = now + prepared.watch_seconds
+        at = now + (target.watch_seconds if prepared.seconds is None else prepared.seconds)
         head = prepared.head
-        if head.length > 0:
+        if head.length > 0 or head.flags & F_CHUNKED:
+            self.body_open = True
             self._left = head.length
-        elif head.flags & F_CHUNKED:
-            self._chunks = ChunkedBody(REQUEST_LINES)
-        if self._left or self._chunks is not None:
+            self._chunks = ChunkedBody(REQUEST_LINES) if head.flags & F_CHUNKED else None
             self._body_at = now
             at = min(at, now + self.gateway.limits.body_seconds)
             if rest:
@@ -263,6 +265,7 @@ class Client(asyncio.Protocol):
                 self._input += data[-over:]
                 data = data[:-over]
             self._left -= len(data)
+            self.body_open = self._left > 0
             exchange.body(data)
             return
         try:
@@ -276,14 +279,10 @@ class Client(asyncio.Protocol):
             return
         if rest is not None:
             self._chunks = None
+            self.body_open = False
             self._input += rest
         if data:
             exchange.body(data)
-
-    @property
-    def body_open(self) -> bool:
-        """Whether something of the request's body is still to come."""
-        return self._left > 0 or self._chunks is not None
 
     def forwarded(self, head: RequestHead) -> bytes:
         """The lines that say who asks."""

@@ -13,16 +13,8 @@ from math import inf
 from typing import TYPE_CHECKING, Final, cast
 
 from maelstrom.gateway.bodies import ChunkedBody
-from maelstrom.gateway.heads import (
-    F_CHUNKED,
-    F_EXPECT,
-    F_HEAD,
-    F_KEEP,
-    F_OLD,
-    F_UPGRADE,
-    AnswerHead,
-    answer_head,
-)
+from maelstrom.gateway.first_lines import F_CHUNKED, F_EXPECT, F_HEAD, F_KEEP, F_OLD, F_UPGRADE
+from maelstrom.gateway.heads import AnswerHead, answer_head
 from maelstrom.gateway.lines import ANSWER_LINES, Malformed
 
 if TYPE_CHECKING:
@@ -93,10 +85,6 @@ class ContainerLink(asyncio.Protocol):
         gateway.links.add(self)
 
     # what the exchange calls
-
-    def send(self, exchange: Exchange, data: bytes) -> None:
-        self.exchange = exchange
-        self.transport.write(data)
 
     def pause(self) -> None:
         """The client reads too slowly."""
@@ -184,15 +172,23 @@ class ContainerLink(asyncio.Protocol):
 
     # the answer's head
 
+    def _whole(self, exchange: Exchange, head: AnswerHead, data: bytes) -> None:
+        """The whole answer has come at once: by far the most do."""
+        self.keep = head.flags & F_KEEP != 0
+        exchange.code = head.code
+        exchange.answering = True
+        exchange.pass_on(data if head.unchanged else b"%b\r\n%b" % (head.head, data[head.end :]))
+        if self.exchange is exchange:
+            self._complete(exchange)
+
     def _head(self, exchange: Exchange, data: bytes) -> None:
         """Reads heads up to that of the answer itself."""
         if self._held:
             data = self._held + data
             self._held = b""
         while True:
-            if self._known and data.startswith(self._known):
-                head = self._known_head
-            else:
+            head = self._known_head
+            if head is None or not data.startswith(self._known):
                 try:
                     head = answer_head(data)
                 except Malformed as malformed:
@@ -205,7 +201,6 @@ class ContainerLink(asyncio.Protocol):
                 if head.end <= REMEMBERED_HEAD:
                     self._known = data[: head.end]
                     self._known_head = head
-            assert head is not None
             if head.code >= 200:
                 break
             self._interim(exchange, head, data)
@@ -213,7 +208,10 @@ class ContainerLink(asyncio.Protocol):
             if not data or self._state != HEAD or self.exchange is not exchange:
                 return
         self._interims = 0
-        self._final(exchange, head, data)
+        if head.whole == len(data) and exchange.plain:
+            self._whole(exchange, head, data)
+        else:
+            self._final(exchange, head, data)
 
     def _final(self, exchange: Exchange, head: AnswerHead, data: bytes) -> None:
         """How the body is framed."""
@@ -309,7 +307,12 @@ class ContainerLink(asyncio.Protocol):
         self._chunks = None
         instance = self.instance
         now = self._gateway.monotonic()
-        if self.keep and instance.state == "ready" and exchange.all_sent and len(instance.idle) < _IDLE_MAX:
+        if (
+            self.keep
+            and instance.state == "ready"
+            and not exchange.client.body_open  # else the container would take the rest for another request
+            and len(instance.idle) < _IDLE_MAX
+        ):
             if self._paused:
                 self.resume()
             self.idle_since = now

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from maelstrom.gateway.answers import code_of
 from maelstrom.gateway.container import ContainerLink
-from maelstrom.gateway.heads import F_ID, F_IDEMPOTENT, F_OLD
+from maelstrom.gateway.first_lines import F_ID, F_IDEMPOTENT, F_OLD
 from maelstrom.gateway.stats import CLIENT_GONE
 from maelstrom.model.errors import Deadline, MaelstromError, UpstreamBroken
 
@@ -65,8 +65,11 @@ class Exchange:
         self.started = started  # monotonic
         self._gateway: Gateway = client.gateway
         self.asked = asked = prepared.head.flags
-        self.plain = prepared.plain and client.keep  # nothing is added to the answer's head
-        self._until = started + prepared.seconds
+        self.plain = prepared.plain and client.keep  # nothing is added to the answer's head, and its body is as it says
+        seconds = (
+            prepared.target.seconds if prepared.seconds is None else min(prepared.seconds, prepared.target.seconds)
+        )
+        self._until = started + seconds
         self._instance: Instance | None = None
         self._link: ContainerLink | None = None
         self._connecting: asyncio.Task[None] | None = None
@@ -89,7 +92,7 @@ class Exchange:
     # the claim
 
     def claim(self) -> None:
-        if self.prepared.shortened == 0.0:
+        if self.prepared.seconds == 0.0:
             self._expired()
             return
         try:
@@ -98,13 +101,15 @@ class Exchange:
             self.fail(error)
             return
         if instance is not None:
-            self._hold(instance)
+            self._instance = instance
+            self.prepared.route.in_flight += 1
             self._go(instance)
         else:
             self.queued = True
 
     def granted(self, instance: Instance) -> None:
-        self._hold(instance)
+        self._instance = instance
+        self.prepared.route.in_flight += 1
         now = self._gateway.monotonic()
         self.waited = now - self.started
         if now >= self._until:
@@ -120,10 +125,6 @@ class Exchange:
     def _too_late(self) -> None:
         if self._instance is not None and self._link is None:
             self._expired()
-
-    def _hold(self, instance: Instance) -> None:
-        self._instance = instance
-        self.prepared.route.in_flight += 1
 
     # towards the container
 
@@ -171,7 +172,7 @@ class Exchange:
         self._link = link
         prepared = self.prepared
         target = prepared.target
-        if not self.queued and prepared.shortened is None:
+        if not self.queued and prepared.seconds is None:
             deadline = target.deadline_line
         else:
             left = max(0.0, self._until - self._gateway.monotonic())
@@ -186,7 +187,8 @@ class Exchange:
             data += self._body
         if prepared.measured:
             self._sent_at = self.moved_at = self._gateway.monotonic()
-        link.send(self, data)
+        link.exchange = self
+        link.transport.write(data)
         if self.client.holds:
             self.client.unhold(NO_CONTAINER)
 
@@ -203,11 +205,6 @@ class Exchange:
         self._body += data
         if len(self._body) > HELD_BODY:
             self.client.hold(NO_CONTAINER)
-
-    @property
-    def all_sent(self) -> bool:
-        """Whether the whole request has been passed on."""
-        return not self.client.body_open
 
     # towards the client
 
@@ -370,7 +367,7 @@ class Exchange:
         return end
 
     def _expired(self) -> None:
-        seconds = self.prepared.seconds
+        seconds = self._until - self.started
         self.fail(Deadline(f"{self.prepared.target.name} did not answer in time ({seconds:g} s in all)"))
 
     def _unsent(self, why: str) -> None:

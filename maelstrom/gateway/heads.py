@@ -6,9 +6,20 @@ so that every parser behind reads the same message. Pure. It must not know of so
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
+from maelstrom.gateway.first_lines import (
+    F_CHUNKED,
+    F_EXPECT,
+    F_ID,
+    F_KEEP,
+    F_NO_HOST,
+    F_OLD,
+    F_UPGRADE,
+    FIRST_LINES,
+    STATUS_LINES,
+    FirstLine,
+)
 from maelstrom.gateway.lines import (
     ANSWER_LINES,
     CHUNKED,
@@ -31,81 +42,22 @@ from maelstrom.gateway.lines import (
     REQUEST_LINES,
     TARGET,
     TE_TRAILERS,
-    TOKEN,
     UPGRADE,
     Malformed,
     connection_options,
 )
 
-# Flags of heads.
-F_KEEP: Final = 1  # the connection may be used again
-F_HEAD: Final = 2  # method HEAD: the answer has no body
-F_OLD: Final = 4  # HTTP/1.0
-F_CHUNKED: Final = 8
-F_UPGRADE: Final = 16  # wants, or does, an upgrade; Connection and Upgrade are in `lines`
-F_EXPECT: Final = 32  # waits for 100 before it sends the body
-F_ID: Final = 64  # has one sane X-Request-Id, which is in `lines`
-F_IDEMPOTENT: Final = 128  # sending it twice does what sending it once does
-F_NO_HOST: Final = 256  # HTTP/1.0 without Host
-
-_METHODS: Final = {
-    b"GET": F_IDEMPOTENT,
-    b"HEAD": F_IDEMPOTENT | F_HEAD,
-    b"OPTIONS": F_IDEMPOTENT,
-    b"PUT": F_IDEMPOTENT,
-    b"DELETE": F_IDEMPOTENT,
-    b"TRACE": F_IDEMPOTENT,
+_OPTION_KINDS: Final = ((CLOSE, b"close"), (KEEP_ALIVE, b"keep-alive"), (CONNECTION_UPGRADE, b"upgrade"))
+# What most heads consist of besides lines that mean nothing here → flags.
+_USUAL: Final = {
+    (HOST,): F_KEEP,
+    (HOST, KEEP_ALIVE): F_KEEP,
+    (KEEP_ALIVE, HOST): F_KEEP,
+    (HOST, REQUEST_ID): F_KEEP | F_ID,
+    (REQUEST_ID, HOST): F_KEEP | F_ID,
+    (HOST, KEEP_ALIVE, REQUEST_ID): F_KEEP | F_ID,
+    (HOST, REQUEST_ID, KEEP_ALIVE): F_KEEP | F_ID,
 }
-_ABSOLUTE: Final = re.compile(rb"[Hh][Tt][Tt][Pp]://([A-Za-z0-9.\[\]:_~-]+)(.*)")
-_STATUS: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([\t\x20-\x7e\x80-\xff]*))?")
-
-
-class FirstLine:
-    """A request line. `target` is in origin form (or `*`), `path` is it without the query, both as sent."""
-
-    __slots__ = ("authority", "flags", "method", "path", "target")
-
-    def __init__(self, line: bytes) -> None:
-        parts = line.split(b" ")
-        if len(parts) != 3:
-            raise Malformed("the request line is not: method, target, version")
-        self.method, target, version = parts
-        if not self.method or len(self.method) > 32 or self.method.translate(None, TOKEN):
-            raise Malformed("the method is no token")
-        if target.translate(None, TARGET):
-            raise Malformed("a character in the target that must be percent-encoded")
-        if version == b"HTTP/1.1":
-            self.flags = _METHODS.get(self.method, 0)
-        elif version == b"HTTP/1.0":
-            self.flags = _METHODS.get(self.method, 0) | F_OLD
-        else:
-            raise Malformed("the version is neither HTTP/1.1 nor HTTP/1.0")
-        self.authority = b""
-        if not target.startswith(b"/"):
-            target = self._other_form(target)
-        self.target = target
-        self.path = target.partition(b"?")[0]
-
-    def _other_form(self, target: bytes) -> bytes:
-        if target == b"*" and self.method == b"OPTIONS":
-            return target
-        absolute = _ABSOLUTE.fullmatch(target)
-        if absolute is None or self.method == b"CONNECT":
-            raise Malformed("the target is neither a path nor an http:// URL")
-        self.authority, rest = absolute.groups()
-        if not rest.startswith((b"/", b"?")) and rest:
-            raise Malformed("the target's authority is not clear")
-        return rest if rest.startswith(b"/") else b"/" + rest
-
-
-class _FirstLines(dict[bytes, FirstLine]):
-    def __missing__(self, line: bytes) -> FirstLine:
-        first = FirstLine(line)
-        if len(line) <= 128:
-            if len(self) >= 2048:
-                self.clear()
-            self[line] = first
-        return first
 
 
 class RequestHead:
@@ -135,7 +87,7 @@ class RequestHead:
 class AnswerHead:
     """One answer's head: `head` is status line and header lines that go on, each with its CRLF."""
 
-    __slots__ = ("code", "end", "flags", "head", "length", "unchanged")
+    __slots__ = ("code", "end", "flags", "head", "length", "unchanged", "whole")
 
     def __init__(self, end: int, code: int, flags: int, length: int, head: bytes, unchanged: bool) -> None:
         self.end = end
@@ -144,10 +96,8 @@ class AnswerHead:
         self.length = length
         self.head = head
         self.unchanged = unchanged  # `head` is what the container sent, byte for byte
-
-
-_FIRST_LINES: Final = _FirstLines()
-_STATUS_LINES: dict[bytes, tuple[int, int, bytes]] = {}
+        # The size of the whole message, where that says it; else -1.
+        self.whole = end + length if length >= 0 and code >= 200 and code not in (204, 304) else -1
 
 
 def request_head(data: bytes) -> RequestHead | None:
@@ -158,13 +108,27 @@ def request_head(data: bytes) -> RequestHead | None:
         return None
     if i > MAX_HEAD - 4:
         raise Malformed("the head is too large", "head_too_large")
-    lines = data[:i].split(b"\r\n")
-    first = _FIRST_LINES[lines[0]]
+    j = data.find(b"\r\n")
+    first = FIRST_LINES[data[:j]]
+    lines = data[j + 2 : i].split(b"\r\n") if j < i else []
     if len(lines) > MAX_LINES:
         raise Malformed("the head has too many lines", "head_too_large")
-    begin = len(lines[0]) + 2
-    del lines[0]
     kinds = list(map(REQUEST_LINES.__getitem__, lines))
+    usual = _USUAL.get(tuple(filter(None, kinds)))
+    if usual is None or first.flags & F_OLD or first.authority:
+        return _special_head(data[j + 2 : i + 2], i + 4, first, lines, kinds)
+    host = lines[kinds.index(HOST)][5:].lstrip(b" ")
+    if KEEP_ALIVE in kinds:
+        del lines[kinds.index(KEEP_ALIVE)]
+        lines.append(b"")
+        kept = b"\r\n".join(lines)
+    else:
+        kept = data[j + 2 : i + 2]
+    return RequestHead(i + 4, first, first.flags | usual, -1, host, kept, None)
+
+
+def _special_head(raw: bytes, end: int, first: FirstLine, lines: list[bytes], kinds: list[int]) -> RequestHead:
+    """A head with lines that mean something here; `raw`: all its header lines."""
     flags = first.flags
     length = -1
     host = None
@@ -205,8 +169,8 @@ def request_head(data: bytes) -> RequestHead | None:
     if not flags & F_OLD:
         flags |= F_KEEP
     if drop:
-        return _cleaned(i + 4, first, flags, length, host, lines, kinds)
-    return RequestHead(i + 4, first, flags, length, host, data[begin : i + 2] if lines else b"", None)
+        return _cleaned(end, first, flags, length, host, lines, kinds)
+    return RequestHead(end, first, flags, length, host, raw, None)
 
 
 def _cleaned(
@@ -246,16 +210,11 @@ def _cleaned(
 
 def _connection(lines: list[bytes], kinds: list[int], flags: int) -> tuple[bool, int]:
     """Reads the Connection lines: drops the headers that they name; (upgrade is wanted, flags with KEEP decided)."""
-    options: set[bytes] = set()
-    for n, kind in enumerate(kinds):
-        if kind == CLOSE:
-            options.add(b"close")
-        elif kind == KEEP_ALIVE:
-            options.add(b"keep-alive")
-        elif kind == CONNECTION_UPGRADE:
-            options.add(b"upgrade")
-        elif kind == CONNECTION:
-            options.update(connection_options(lines[n]))
+    options = {option for kind, option in _OPTION_KINDS if kind in kinds}
+    if CONNECTION in kinds:
+        for n, kind in enumerate(kinds):
+            if kind == CONNECTION:
+                options.update(connection_options(lines[n]))
     named = options - {b"close", b"keep-alive", b"upgrade", b"te"}
     if named:
         for n, kind in enumerate(kinds):
@@ -279,7 +238,7 @@ def _check_beginning(data: bytes) -> None:
         raise Malformed("a line end that is not CRLF")
     first, complete, _ = data.partition(b"\r\n")
     if complete:
-        _ = _FIRST_LINES[first]
+        _ = FIRST_LINES[first]
     elif first.rstrip(b"\r").translate(None, TARGET + b" "):
         raise Malformed("this is not HTTP/1.1")
 
@@ -296,24 +255,30 @@ def answer_head(data: bytes) -> AnswerHead | None:
     if i > MAX_HEAD:
         raise Malformed("the answer's head is too large")
     lines = data[:i].split(b"\r\n")
-    code, flags, status = _STATUS_LINES.get(lines[0]) or _status(lines[0])
-    lines[0] = status
+    code, flags, lines[0] = STATUS_LINES[lines[0]]
     kinds = [PASS, *map(ANSWER_LINES.__getitem__, lines[1:])]
+    special = tuple(filter(None, kinds))
+    if flags == F_KEEP and code >= 200 and code != 204:  # by far the most: a length, perhaps the wish to go on
+        if len(special) == 1 and special[0] >= LENGTH:
+            return AnswerHead(i + 4, code, flags, special[0] - LENGTH, data[: i + 2], True)
+        if len(special) == 2 and KEEP_ALIVE in special and max(special) >= LENGTH:
+            del lines[kinds.index(KEEP_ALIVE)]
+            lines.append(b"")
+            return AnswerHead(i + 4, code, flags, max(special) - LENGTH, b"\r\n".join(lines), False)
     length = -1
     drop = bool(flags & F_OLD)
-    for kind in kinds:
-        if kind:
-            if kind >= LENGTH:
-                if length >= 0:
-                    raise Malformed("more than one Content-Length in the answer")
-                length = kind - LENGTH
-            elif kind in (CHUNKED, CHUNKED_OTHERWISE):
-                if flags & F_CHUNKED:
-                    raise Malformed("more than one Transfer-Encoding in the answer")
-                flags |= F_CHUNKED
-                drop = drop or kind == CHUNKED_OTHERWISE
-            else:
-                drop = True
+    for kind in special:
+        if kind >= LENGTH:
+            if length >= 0:
+                raise Malformed("more than one Content-Length in the answer")
+            length = kind - LENGTH
+        elif kind in (CHUNKED, CHUNKED_OTHERWISE):
+            if flags & F_CHUNKED:
+                raise Malformed("more than one Transfer-Encoding in the answer")
+            flags |= F_CHUNKED
+            drop = drop or kind == CHUNKED_OTHERWISE
+        else:
+            drop = True
     if flags & F_CHUNKED and (length >= 0 or flags & F_OLD):
         raise Malformed("a Transfer-Encoding beside a Content-Length, or in HTTP/1.0, in the answer")
     bodiless = code < 200 or code == 204
@@ -341,17 +306,3 @@ def _cleaned_answer(
         kept += [b"Connection: Upgrade", lines[kinds.index(UPGRADE)]]
     kept.append(b"")
     return AnswerHead(end, code, flags, length, b"\r\n".join(kept), False)
-
-
-def _status(line: bytes) -> tuple[int, int, bytes]:
-    match = _STATUS.fullmatch(line)
-    if match is None:
-        raise Malformed("the answer's status line is not: version, code, reason")
-    if len(_STATUS_LINES) >= 512:
-        _STATUS_LINES.clear()
-    old = match[1] == b"0"
-    shown = b"HTTP/1.1 %b %b" % (match[2], match[3] or b"")
-    got = (int(match[2]), F_OLD if old else F_KEEP, shown if old else line)
-    if len(line) <= 128:
-        _STATUS_LINES[line] = got
-    return got

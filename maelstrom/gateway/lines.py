@@ -8,7 +8,7 @@ client makes it grow. Pure: bytes in, a kind out. It must not know of sockets, c
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 MAX_HEAD: Final = 65536  # bytes of a head, its empty line included
@@ -76,13 +76,13 @@ ANSWER_NAMES: Final = {**_HOP, b"te": DROP, b"http2-settings": DROP}
 FRAMING: Final = frozenset((b"host", b"content-length", b"transfer-encoding"))
 # These differ per message, or are nobody's to remember.
 _UNCACHED: Final = frozenset(
-    (b"cookie", b"set-cookie", b"authorization", b"x-request-id", b"traceparent", b"tracestate", b"etag", b"date",
-     b"last-modified", b"if-none-match", b"if-modified-since", b"maelstrom-deadline", b"idempotency-key")
+    (b"cookie", b"set-cookie", b"x-request-id", b"traceparent", b"tracestate", b"etag", b"last-modified",
+     b"if-none-match", b"if-modified-since", b"maelstrom-deadline", b"idempotency-key")
 )  # fmt: skip
 _OPTIONS: Final = {b"close": CLOSE, b"keep-alive": KEEP_ALIVE, b"upgrade": CONNECTION_UPGRADE}
 _HOST: Final = re.compile(rb"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _UPGRADE: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?:/[!#$%&'*+.^_`|~0-9A-Za-z-]+)?")
-_SANE_ID: Final = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
+_SANE_ID: Final = re.compile(rb" *[A-Za-z0-9._:/+=@-]{1,128}")
 _REMEMBERED: Final = 256  # bytes of the longest line that is
 
 
@@ -110,41 +110,16 @@ class Lines(dict[bytes, int]):
         kind, cached = self._names[name]
         if line.translate(None, TEXT):
             raise Malformed("a control character in a header line")
-        if kind:
-            kind = self._special(kind, value)
+        if kind in _READERS:
+            kind = _READERS[kind](value)
+            if kind == CHUNKED_OTHERWISE and self._request:
+                raise Malformed("a transfer coding other than chunked")
             cached = cached and kind < 1 << 16
         if cached and len(line) <= _REMEMBERED:
             if len(self) >= self._size:
                 self.clear()
             self[line] = kind
         return kind
-
-    def _special(self, kind: int, value: bytes) -> int:
-        if kind == LENGTH:
-            return LENGTH + _length(value)
-        if kind == CHUNKED:
-            return self._coding(value.strip(b" "))
-        if kind == CONNECTION:
-            return _OPTIONS.get(value.strip(b" \t").lower(), CONNECTION)
-        value = value.lstrip(b" ")  # other white space is a part of the value to some parsers
-        if kind == HOST and value and not _HOST.fullmatch(value):
-            raise Malformed("the Host is neither a name nor an address")
-        if kind == UPGRADE:
-            return _upgrade(value)
-        if kind == TE_TRAILERS:
-            return TE_TRAILERS if b"trailers" in _options(value) else DROP
-        if kind == REQUEST_ID:
-            return REQUEST_ID if _SANE_ID.fullmatch(value) else DROP
-        if kind == EXPECT and value.lower() != b"100-continue":
-            raise Malformed("an expectation other than 100-continue")
-        return kind
-
-    def _coding(self, value: bytes) -> int:
-        if value == b"chunked":
-            return CHUNKED
-        if not self._request and value.lower() == b"chunked":
-            return CHUNKED_OTHERWISE
-        raise Malformed("a transfer coding other than chunked")
 
 
 class _Names(dict[bytes, tuple[int, bool]]):
@@ -176,22 +151,57 @@ class _Names(dict[bytes, tuple[int, bool]]):
         return got
 
 
+# What the value of a line makes of its kind. Other white space than spaces is a part of a value to some parsers.
+
+
 def _length(value: bytes) -> int:
     digits = value.strip(b" ")
     if not digits.isdigit() or len(digits) > 18:
         raise Malformed("a Content-Length that is no number")
-    return int(digits)
+    return LENGTH + int(digits)
+
+
+def _coding(value: bytes) -> int:
+    coding = value.strip(b" ")
+    if coding == b"chunked":
+        return CHUNKED
+    if coding.lower() == b"chunked":
+        return CHUNKED_OTHERWISE
+    raise Malformed("a transfer coding other than chunked")
+
+
+def _host(value: bytes) -> int:
+    host = value.lstrip(b" ")
+    if host and not _HOST.fullmatch(host):
+        raise Malformed("the Host is neither a name nor an address")
+    return HOST
+
+
+def _connection(value: bytes) -> int:
+    return _OPTIONS.get(value.strip(b" \t").lower(), CONNECTION)
 
 
 def _upgrade(value: bytes) -> int:
     """An upgrade to another HTTP or to TLS would be a second way in, past all rules: it is not offered on."""
-    for protocol in value.split(b","):
+    for protocol in value.lstrip(b" ").split(b","):
         name = protocol.strip(b" \t")
-        if not _UPGRADE.fullmatch(name):
-            return DROP
-        if name.lower().startswith((b"h2", b"http", b"tls")):
+        if not _UPGRADE.fullmatch(name) or name.lower().startswith((b"h2", b"http", b"tls")):
             return DROP
     return UPGRADE
+
+
+def _te(value: bytes) -> int:
+    return TE_TRAILERS if b"trailers" in _options(value) else DROP
+
+
+def _request_id(value: bytes) -> int:
+    return REQUEST_ID if _SANE_ID.fullmatch(value) else DROP
+
+
+def _expect(value: bytes) -> int:
+    if value.lstrip(b" ").lower() != b"100-continue":
+        raise Malformed("an expectation other than 100-continue")
+    return EXPECT
 
 
 def _options(value: bytes) -> list[bytes]:
@@ -207,5 +217,15 @@ def connection_options(line: bytes) -> list[bytes]:
     return options
 
 
+_READERS: Final[dict[int, Callable[[bytes], int]]] = {
+    LENGTH: _length,
+    CHUNKED: _coding,
+    HOST: _host,
+    CONNECTION: _connection,
+    UPGRADE: _upgrade,
+    TE_TRAILERS: _te,
+    REQUEST_ID: _request_id,
+    EXPECT: _expect,
+}
 REQUEST_LINES: Final = Lines(REQUEST_NAMES, request=True)
 ANSWER_LINES: Final = Lines(ANSWER_NAMES, request=False)

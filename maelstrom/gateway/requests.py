@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from maelstrom.gateway.heads import F_KEEP, F_NO_HOST, F_OLD, RequestHead
+from maelstrom.gateway.first_lines import F_HEAD, F_KEEP, F_NO_HOST, F_OLD
+from maelstrom.gateway.heads import RequestHead
 from maelstrom.gateway.lines import COMPONENT, DEADLINE, TIMING
 from maelstrom.gateway.route import Route
 from maelstrom.model.errors import BadRequest, BodyTooLarge, NoRoute
@@ -34,6 +35,7 @@ class Target:
         "first_byte_seconds",
         "idle_seconds",
         "line",
+        "measured",
         "name",
         "pool",
         "seconds",
@@ -57,62 +59,82 @@ class Target:
         self.deadline_line = b"Maelstrom-Deadline: %d\r\n\r\n" % definition.maxdurationseconds
         self.first_byte_seconds = definition.firstbyteseconds
         self.idle_seconds = definition.idlebytesseconds
+        self.measured = self.first_byte_seconds is not None or self.idle_seconds is not None
         limits = (self.seconds, self.first_byte_seconds, self.idle_seconds)
         self.watch_seconds = min(seconds for seconds in limits if seconds is not None)
 
 
-class Prepared:
-    """One head, routed and cleaned. The same for every request with exactly this head, until `epoch` passes."""
+class Way:
+    """Where requests with this first line and this Host go, and what is put around their header lines.
 
-    __slots__ = (
-        "epoch",
-        "forward",
-        "head",
-        "keep",
-        "measured",
-        "plain",
-        "raw",
-        "route",
-        "shortened",
-        "target",
-        "timing",
-    )
+    A connection keeps its last one: that is where its next request most often goes.
+    """
 
-    def __init__(self, raw: bytes, head: RequestHead, target: Target, route: Route, epoch: int, forward: bytes) -> None:
-        self.raw = raw  # as it came, with the empty line
-        self.head = head
+    __slots__ = ("after", "before", "epoch", "first", "host", "route", "target")
+
+    def __init__(
+        self, head: RequestHead, epoch: int, target: Target, route: Route, before: bytes, after: bytes
+    ) -> None:
+        self.first = head.first
+        self.host = head.host
+        self.epoch = epoch  # void when the gateway's has passed
         self.target = target
         self.route = route
-        self.epoch = epoch
-        self.forward = forward  # all that goes on but X-Request-Id (if it had none), Maelstrom-Deadline, the empty line
-        special = head.special
-        self.shortened: float | None = None  # seconds, where the caller allows less than the component
-        self.timing = special is not None and TIMING in special
-        self.measured = self.timing or target.first_byte_seconds is not None or target.idle_seconds is not None
+        self.before = before
+        self.after = after
+
+
+class Prepared:
+    """One head, routed and cleaned. The same for every request with exactly this head, as long as `way` holds."""
+
+    __slots__ = ("forward", "head", "keep", "measured", "plain", "raw", "route", "seconds", "target", "timing", "way")
+
+    def __init__(self, raw: bytes, head: RequestHead, way: Way) -> None:
+        self.raw = raw  # as it came, with the empty line
+        self.head = head
+        self.way = way
+        self.target = target = way.target
+        self.route = way.route
+        # All that goes on but X-Request-Id (if it had none), Maelstrom-Deadline and the empty line.
+        self.forward = b"%b%b%b" % (way.before, head.lines, way.after)
+        self.seconds: float | None = None  # where the caller allows less time than the component
+        self.timing = head.special is not None and TIMING in head.special
+        self.measured = self.timing or target.measured
         self.keep = head.flags & F_KEEP != 0
-        self.plain = self.keep and not head.flags & F_OLD and not self.timing
-
-    @property
-    def seconds(self) -> float:
-        """The time for all of it."""
-        return self.target.seconds if self.shortened is None else min(self.shortened, self.target.seconds)
-
-    @property
-    def watch_seconds(self) -> float:
-        """Until the first of its deadlines."""
-        return self.target.watch_seconds if self.shortened is None else min(self.shortened, self.target.watch_seconds)
+        self.plain = self.keep and not head.flags & (F_OLD | F_HEAD) and not self.timing
 
 
 def prepare(client: Client, head: RequestHead, raw: bytes) -> Prepared:
     """Raises NoRoute, BadRequest, BodyTooLarge."""
-    gateway, policy = client.gateway, client.policy
+    gateway = client.gateway
     limit = gateway.limits.max_body_bytes
     if limit and head.length > limit:
         raise BodyTooLarge(f"the body has {head.length} bytes, {limit} are allowed")
+    way = client.way
+    if (
+        way is None
+        or way.first is not head.first
+        or way.host != head.host
+        or not head.host
+        or head.special is not None
+        or way.epoch != gateway.epoch
+        or way.target.pool.closed
+    ):
+        way = client.way = find_way(client, head)
+    prepared = Prepared(raw, head, way)
+    if head.special is not None:
+        client.way = None  # what its lines said is part of it
+        if client.policy.by_name:
+            prepared.seconds = _seconds(head)
+    return prepared
+
+
+def find_way(client: Client, head: RequestHead) -> Way:
+    """Raises NoRoute, BadRequest."""
+    gateway = client.gateway
     first = head.first
     path = first.target
-    special = head.special
-    name = _only(head, COMPONENT) if policy.by_name and special else None
+    name = _only(head, COMPONENT) if client.policy.by_name else None
     route: Route | None = None
     if name is not None:
         pool = gateway.find(name.decode("latin-1"))
@@ -132,20 +154,17 @@ def prepare(client: Client, head: RequestHead, raw: bytes) -> Prepared:
         raise NoRoute("the component has been removed")
     target = gateway.target(pool)
     host_line = b"Host: %b\r\n" % client.local if head.flags & F_NO_HOST else b""
-    forward = b"%b %b HTTP/1.1\r\n%b%b%b%b" % (
-        first.method,
-        path,
-        host_line,
-        head.lines,
-        client.forwarded(head),
-        target.line,
-    )
-    prepared = Prepared(raw, head, target, route or target.direct, gateway.epoch, forward)
-    if policy.by_name and special and (text := _only(head, DEADLINE)) is not None:
-        if not _SECONDS.fullmatch(text):
-            raise BadRequest("Maelstrom-Deadline is not a number of seconds")
-        prepared.shortened = max(0.0, float(text))
-    return prepared
+    before = b"%b %b HTTP/1.1\r\n%b" % (first.method, path, host_line)
+    return Way(head, gateway.epoch, target, route or target.direct, before, client.forwarded(head) + target.line)
+
+
+def _seconds(head: RequestHead) -> float | None:
+    text = _only(head, DEADLINE)
+    if text is None:
+        return None
+    if not _SECONDS.fullmatch(text):
+        raise BadRequest("Maelstrom-Deadline is not a number of seconds")
+    return max(0.0, float(text))
 
 
 def _only(head: RequestHead, kind: int) -> bytes | None:
