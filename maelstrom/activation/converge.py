@@ -112,8 +112,9 @@ class Converger:
 
     def _tick(self, deployment: Deployment, now: float) -> None:
         pool = deployment.pool
-        if pool.instances or pool.queue:
-            deployment.meter.sample(pool.demand, now)
+        if any(i.state == "ready" for i in pool.instances):
+            # what waits for a first instance, or for one that cannot start, asks for no more of them
+            deployment.meter.sample(pool.demand)
         if pool.failure is not None and now >= deployment.not_before:
             pool.failure = None  # the back-off is over: the next claim, or mininstances, tries again
         for instance in pool.instances:

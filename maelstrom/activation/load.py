@@ -24,10 +24,8 @@ class LoadMeter:
         self._samples: deque[int] = deque(maxlen=WINDOW)
         self.last_used = float("-inf")  # monotonic; the latest end of a request or start of an instance
 
-    def sample(self, demand: int, now: float) -> None:
+    def sample(self, demand: int) -> None:
         self._samples.append(demand)
-        if demand:
-            self.last_used = now
 
     def used(self, now: float) -> None:
         self.last_used = max(self.last_used, now)

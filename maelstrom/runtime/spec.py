@@ -29,6 +29,7 @@ LABEL_INSTANCE = "maelstrom_instance"
 LABEL_HTTP_PORT = "maelstrom_httpport"  # an image may expose more ports: this is the one that is asked
 
 # what the container does not depend on: registry credentials are no part of it, and must not leave a hash behind
+_DEFAULTS_DEPEND_ON = ("image", "limitmemory", "ports")
 _NOT_PRINTED = {"pullusername", "pullpassword", "pullcommand", "pullimageonstart", "pullimageonput"}
 
 
@@ -66,10 +67,17 @@ def fingerprint(component: Component) -> str:
 
     Defaults are left out, so a version of the product that knows more fields does not replace what runs.
     """
-    definition = component.definition.model_dump(mode="json", exclude_defaults=True, exclude=_NOT_PRINTED)
-    made_from = [*component.key, component.version, component.generation, definition]
+    made_from = [*component.key, component.version, component.generation, _said(component.definition)]
     text = json.dumps(made_from, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _said(definition: ComponentDefinition) -> dict[str, Any]:
+    """The definition without what is the default of the rest."""
+    values = definition.model_dump(mode="json", exclude=_NOT_PRINTED)
+    base = {name: values[name] for name in _DEFAULTS_DEPEND_ON if values[name]}
+    defaults = ComponentDefinition.model_validate_json(json.dumps(base)).model_dump(mode="json")
+    return base | {name: value for name, value in values.items() if value != defaults[name]}
 
 
 def container_labels(identity: Identity, component: Component, instance_id: str) -> dict[str, str]:

@@ -320,3 +320,18 @@ async def test_containers_that_are_stopped_at_the_end_are_not_replaced(engine: F
     await here.stop(stop_containers=True)
     assert engine.containers == {}
     assert here.count("create") == 2
+
+
+async def test_what_cannot_start_is_not_tried_again_for_nobody(here: Here) -> None:
+    here.put(environment=("EXIT_AT_START=4",))
+    assert (await here.ask()).status == 503
+    await eventually(lambda: here.deployment.pool.failure is None, within=10)  # the back-off is over
+    assert here.deployment.target == 0
+    assert here.count("create") == 1
+
+
+async def test_callers_who_wait_for_a_first_instance_start_no_second_one(here: Here) -> None:
+    here.put(maxconcurrency=1, environment=("UNHEALTHY_FOR=7",))
+    answers = await asyncio.gather(*(here.ask(seconds=30) for _ in range(5)))
+    assert {a.status for a in answers} == {200}
+    assert here.count("create") == 1

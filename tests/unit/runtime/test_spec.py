@@ -9,6 +9,7 @@ from maelstrom.model.component import Component, ComponentDefinition, ComponentK
 from maelstrom.runtime.spec import (
     Identity,
     Publication,
+    _said,
     container_labels,
     create_body,
     fingerprint,
@@ -177,3 +178,8 @@ def test_the_fingerprint_changes_with_all_that_makes_a_container_and_nothing_els
         replace(base, key=ComponentKey("shop", "api")),
     ]
     assert len({fingerprint(c) for c in [base, *others]}) == len(others) + 1
+
+
+def test_the_fingerprint_is_not_made_of_defaults() -> None:
+    definition = component(ports=("80:80",)).definition
+    assert _said(definition) == {"image": "app:1", "ports": ["80:80"]}
