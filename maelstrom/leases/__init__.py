@@ -80,6 +80,7 @@ O10  No wall clock decides anything; durations are counted by holders from befor
 O11  A database that is another server, or lacks the own session, begins a new era: all sessions are over, and every
      source is blocked until what may be missing is over.
      tests/contract/leases/test_sessions.py::test_a_new_era_ends_all_sessions_and_blocks_every_source_for_what_may_be_lost
+     tests/contract/leases/test_sessions.py::test_a_promoted_replica_begins_a_new_era
      tests/unit/leases/test_keeper.py::test_another_server_is_not_trusted_before_what_it_may_lack_is_over
      tests/unit/leases/test_keeper.py::test_a_session_that_is_gone_means_lost_commits
 O12  A database that confirms commits which a crash would lose is refused.

@@ -100,7 +100,9 @@ select me.beat from me
 # The condition on `over` makes its update come first: the name must be free by then.
 OPEN = f"""
 with over as (
-  update sessions set alive = false where state_dir = :state_dir and alive returning id)
+  update sessions s set alive = false from era e
+  where e.id = 1 and e.val = cast(:era as uuid) and s.alive and (s.state_dir = :state_dir or s.era <> e.val)
+  returning s.id)
 insert into sessions (id, node, state_dir, boot, version, era, ttl_ms, opened_at)
 select cast(:id as uuid), :node, :state_dir, :boot, :version, e.val, :ttl_ms, {NOW}
 from era e where e.id = 1 and e.val = cast(:era as uuid) and e.server = {SERVER} and (select count(*) from over) >= 0

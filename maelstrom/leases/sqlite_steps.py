@@ -83,7 +83,13 @@ def raise_era(db: Connection, seen: str, ttl_ms: int) -> None:
 
 
 def open_session(db: Connection, new: NewSession, era: str) -> bool:
-    db.execute(prepared("update sessions set alive = 0 where state_dir = :dir and alive"), {"dir": new.state_dir})
+    db.execute(
+        prepared(
+            "update sessions set alive = 0 where alive and (state_dir = :dir or era <> :era)"
+            " and exists (select 1 from era where val = :era)"
+        ),
+        {"dir": new.state_dir, "era": era},
+    )
     opened = db.execute(
         prepared(
             "insert or ignore into sessions (id, node, state_dir, boot, version, era, ttl_ms, opened_at)"

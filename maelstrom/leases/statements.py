@@ -185,7 +185,10 @@ class Statements(Protocol):
         ...
 
     async def open_session(self, new: NewSession, era: str) -> bool:
-        """Opens a session and ends all of the same state directory. False: era over, or another node has the name."""
+        """Opens a session; ends all of the same state directory and of other eras.
+
+        False if the era is over, or another live node has the name.
+        """
         ...
 
     # of a session

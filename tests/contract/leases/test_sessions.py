@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from uuid import uuid4
 
@@ -11,7 +14,10 @@ from maelstrom.leases.statements import ALL_CAPACITY, Held, Me, NewSession, Want
 from maelstrom.leases.term import Ask, Note, longest_busy_milliseconds
 from maelstrom.model.errors import SchemaMismatch
 from maelstrom.registry.engine import make_engine
+from maelstrom.registry.migrate import migrate
 from tests.contract.leases.cluster import Cluster
+from tests.support.postgres import PostgresServer, new_folder
+from tests.support.wait import eventually
 
 STATEMENTS = ("beat", "grant", "ask", "release", "end", "adopt")
 
@@ -161,7 +167,16 @@ async def test_a_live_nodes_name_is_taken(cluster: Cluster) -> None:
 async def test_no_session_begins_in_an_era_that_is_over(cluster: Cluster) -> None:
     era = (await cluster.statements.ground()).era
     await cluster.statements.raise_era(era, 1000)
-    assert not await cluster.statements.open_session(NewSession(uuid4().hex, "a", "a", "b", "1", 1000), era)
+    b = await cluster.session("b")
+    assert not await cluster.statements.open_session(NewSession(uuid4().hex, "b", "b", "boot", "1", 1000), era)
+    await b.beat()  # nobody's session was ended by that
+
+
+async def test_a_name_held_by_a_session_of_another_era_is_free(cluster: Cluster) -> None:
+    a = await cluster.session("a", state_dir="one")
+    await cluster.statements.raise_era(a.me.era, 1000)
+    await cluster.run("update sessions set alive = :yes", yes=True)  # a restored copy may say so
+    await cluster.session("a", state_dir="two")
 
 
 async def test_a_new_era_ends_all_sessions_and_blocks_every_source_for_what_may_be_lost(cluster: Cluster) -> None:
@@ -213,3 +228,43 @@ async def test_commits_that_a_crash_would_lose_are_refused(postgres_cluster: Clu
     assert not (await careless.statements.ground()).durable
     assert await careless.statements.beat(a.me) is None
     await engine.dispose()
+
+
+@pytest.fixture
+def primary(postgres: PostgresServer) -> Iterator[PostgresServer]:
+    """One with little in it to copy."""
+    server = PostgresServer(new_folder(), postgres.binaries)
+    server.create()
+    yield server
+    server.crash()
+    shutil.rmtree(server.folder)
+
+
+@pytest.fixture
+def replica(primary: PostgresServer) -> Iterator[PostgresServer]:
+    asyncio.run(migrate(primary.url()))
+    server = primary.standby(new_folder())
+    yield server
+    server.crash()
+    shutil.rmtree(server.folder)
+
+
+async def test_a_promoted_replica_begins_a_new_era(primary: PostgresServer, replica: PostgresServer) -> None:
+    engines = [make_engine(primary.url()), make_engine(f"{replica.url()}?target_session_attrs=any")]
+    before, after = (Cluster(engine) for engine in engines)
+    await before.prepare()
+    source = await before.source(2)
+    a = await before.session("a")
+    await eventually(lambda: after.statements.own(a.me.session), within=10)
+    primary.crash()
+    replica.promote()
+
+    assert not (await after.statements.ground()).current
+    assert await after.statements.beat(a.me) is None
+    await after.statements.raise_era(a.me.era, 1000)
+    assert (await after.statements.ground()).current
+    b = await after.session("b")
+    assert await b.grant(source, 1) is None, "blocked until what was lost is over"
+    primary.start()  # for its fixture
+    for engine in engines:
+        await engine.dispose()
