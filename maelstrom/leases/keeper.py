@@ -72,7 +72,6 @@ class LeaseKeeper:
         self.patience_seconds = ttl_seconds
         self._leases: dict[int, Lease] = {}
         self._beat_seconds = beat_seconds
-        self._ttl_seconds = ttl_seconds
         self._identity = Identity(node, state_dir_id, _boot_id(), maelstrom.__version__)
         self._statements = statements_over(database, ttl_seconds / TIMEOUTS_PER_TTL)
         self._writer = Writer(
@@ -158,6 +157,7 @@ class LeaseKeeper:
         term = lease.term
         term.limit = source.maxconcurrency or 0
         term.works = source.enabled
+        term.told = self.clock.monotonic()
         term.closing = self._writer.session.leaving
         term.seeks = True
         lease.tell()

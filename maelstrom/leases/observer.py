@@ -46,6 +46,7 @@ class Observer:
         """One pass. True if it changed rows, so that another one at once may find more to do."""
         terms = {term.source: term for term in self._terms()}
         held = [Held(term.source, term.epoch if term.row is not None else None) for term in terms.values()]
+        sent = self._clock.monotonic()
         view = await self._statements.view(held)
         received = self._clock.monotonic()
         me = self._session.me
@@ -53,7 +54,8 @@ class Observer:
             received, view.era, view.sessions, me.session if me is not None else None, self._session.last_success
         )
         over, rest = self._waits.saw(received, view.era, view.orphans)
-        self._learn(terms, {source.id: source for source in view.sources})
+        fresh = [term for term in terms.values() if term.told <= sent]
+        self._learn(fresh, {source.id: source for source in view.sources})
         for session in bury:
             if await self._statements.bury(session.id, session.beat):
                 log.warning("a session was silent for its whole ttl, it is over", extra={"session": session.id})
@@ -66,10 +68,10 @@ class Observer:
             log.info("leases of the dead were waited out", extra={"leases": freed})
         return bool(bury or freed or rest)  # a wait that was written back is to be seen at once: it goes on from there
 
-    def _learn(self, terms: dict[int, Term], sources: dict[int, SourceNow]) -> None:
+    def _learn(self, terms: Iterable[Term], sources: dict[int, SourceNow]) -> None:
         """A source that is not there any more, or is switched off, gets no polls."""
-        for id, term in terms.items():
-            source = sources.get(id)
+        for term in terms:
+            source = sources.get(term.source)
             term.works = source is not None and source.works
             if source is None:
                 continue

@@ -99,6 +99,7 @@ class Term:
         self.limit = limit  # M as last heard
         self.ahead = 0  # capacity of rows that go before this one if all together exceed the limit
         self.works = True  # the source is enabled and not removed
+        self.told = NEVER  # when its holder last said how the source is: what was read before is older than that
         self.closing = False  # its holder wants no more
         self.seeks = True  # more capacity may be free: worth asking for
         self.row: str | None = None  # id of the lease row

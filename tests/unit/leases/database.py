@@ -141,6 +141,8 @@ class Line:
         self.loss = loss
         self.cut = False  # nothing gets through
         self.read_only = False  # only what changes nothing gets through
+        self.answers_after = 0.0
+        self.looking = False  # a view was read and its answer is on its way
         self.sent: list[str] = []
         self.on_step: Callable[[], None] = lambda: None
         self._thawed = asyncio.Event()
@@ -166,7 +168,11 @@ class Line:
         if self.cut or (self.read_only and step.__module__ == steps.__name__):
             await self._unanswered()
         if self._dice is None:
-            return self.database.run(step, *values)
+            result = self.database.run(step, *values)
+            self.looking = step is reads.view
+            await asyncio.sleep(self.answers_after)
+            self.looking = False
+            return result
         dice = self._dice
         if dice.random() < self.loss:
             await self._unanswered()

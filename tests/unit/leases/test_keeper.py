@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -144,6 +145,23 @@ async def test_a_disabled_source_is_not_polled_until_it_is_enabled() -> None:
         assert await until(lambda: lease.capacity == 0) <= 1.3 * BEAT
         c.change(source, "enabled", 1)
         assert await until(lambda: lease.capacity == 2) <= 1.3 * BEAT
+
+
+@in_virtual_time
+async def test_what_was_read_before_a_source_was_enabled_does_not_stop_it() -> None:
+    async with cluster() as c:
+        a = await c.node("a")
+        source = c.source(2, enabled=True)
+        c.change(source, "enabled", 0)
+        lease = a.keeper.hold(replace(source, enabled=False))
+        await asyncio.sleep(2 * BEAT)
+        a.line.answers_after = 1.0
+        await until(lambda: a.line.looking)
+        c.change(source, "enabled", 1)
+        a.keeper.hold(source)
+        for _ in range(30):
+            await asyncio.sleep(0.1)
+            assert lease.term.works
 
 
 @in_virtual_time
@@ -434,7 +452,7 @@ async def busy_cluster(c: Cluster) -> tuple[Node, Node, int]:
     source = c.source(3)
     one = a.keeper.hold(source)
     slots = [await a.work(one, 600) for _ in range(3)]
-    await asyncio.sleep(2 * BEAT)
+    await asyncio.sleep(2.5 * BEAT)
     slots.pop().give_back()
     return a, b, source.id
 
