@@ -29,6 +29,7 @@ def main() -> int:
     print("Setting up")
     setup.environment("test")
     setup.postgresql()
+    setup.programs()
     engine.ensure()
     try:
         engine.ensure_compose()

@@ -17,6 +17,7 @@ from tools.machine import ROOT, Failure, can_install, guarded, install, run, ste
 
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
+PROGRAMS = {"ip": "iproute2"}  # by the Debian package that has it
 
 
 def environment(kind: str) -> None:
@@ -44,6 +45,18 @@ def postgresql() -> None:
             install(["postgresql"])
             found = _postgresql()
         done.note = str(found) if found else "the one that the test requirements bring"
+
+
+def programs() -> None:
+    """Installs what some tests run besides, or says what is missing. Raises Failure."""
+    missing = {program: package for program, package in PROGRAMS.items() if shutil.which(program) is None}
+    if not missing:
+        return
+    with step("Programs of the tests") as done:
+        if not can_install():
+            raise Failure(f"The tests need {', '.join(missing)}: install {', '.join(missing.values())} and try again.")
+        install(list(missing.values()))
+        done.note = f"installed {', '.join(missing.values())}"
 
 
 def _postgresql() -> Path | None:

@@ -40,10 +40,10 @@ class Compose:
         self._command = [*compose_command(), "-p", name, "-f", str(file)]
         self.name = name
 
-    def run(self, *arguments: str, check: bool = True) -> str:
+    def run(self, *arguments: str, check: bool = True, given: str = "") -> str:
         done = subprocess.run(
             [*self._command, *arguments],
-            stdin=subprocess.DEVNULL,
+            input=given,
             capture_output=True,
             text=True,
             timeout=120,
@@ -52,8 +52,8 @@ class Compose:
         assert not check or done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
         return done.stdout
 
-    def maelctl(self, node: str, *arguments: str) -> Any:
-        return json.loads(self.run("exec", "-T", node, "maelctl", *arguments, "--json"))
+    def maelctl(self, node: str, *arguments: str, given: str = "") -> Any:
+        return json.loads(self.run("exec", "-T", node, "maelctl", *arguments, "--json", given=given))
 
     def url(self, service: str, port: int) -> str:
         return f"http://{self.run('port', service, str(port)).strip()}"
@@ -90,11 +90,9 @@ async def test_two_nodes_find_each_other(compose: Compose) -> None:
     await eventually(ready, within=60, every=0.5)
 
 
-async def test_a_project_put_at_one_node_is_served_by_the_other(compose: Compose, tmp_path: Path) -> None:
-    text = PROJECT % component_image()
-    command = ["exec", "-T", "node1", "sh", "-c", f"cat > /tmp/project.yml <<'E'\n{text}\nE"]
-    compose.run(*command)
-    assert compose.maelctl("node1", "put", "/tmp/project.yml")["components"]["added"] == ["web"]
+async def test_a_project_put_at_one_node_is_served_by_the_other(compose: Compose) -> None:
+    put = compose.maelctl("node1", "put", "-", given=PROJECT % component_image())
+    assert put["components"]["added"] == ["web"]
 
     def served() -> bool:
         with urllib.request.urlopen(f"{compose.url('node2', 80)}/health", timeout=30) as answer:

@@ -79,10 +79,10 @@ def database_image(folder: Path) -> str:
         root = context / "root"
         for tree in (programs.parent, *([shares] if shares.is_dir() else [])):
             shutil.copytree(tree, root / tree.relative_to("/"), ignore=shutil.ignore_patterns(*NOT_NEEDED))
-        for library in _libraries(programs):
-            target = root / library.relative_to("/")
+        for file in (Path("/bin/sh"), *_libraries(programs)):  # initdb asks a shell
+            target = root / file.relative_to("/")
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(library, target)
+            shutil.copy(file, target)
         (root / "start").write_text(START)
 
     return _built(
@@ -135,7 +135,7 @@ def _copy_package(name: str, target: Path) -> None:
 def _libraries(programs: Path) -> set[Path]:
     """What the dynamic linker would load for the programs and their own modules."""
     modules = [path for path in programs.parent.glob("lib/*.so") if not path.match("llvmjit*")]
-    files = [*programs.iterdir(), *modules]
+    files = ["/bin/sh", *programs.iterdir(), *modules]
     text = subprocess.run(["ldd", *map(str, files)], capture_output=True, text=True, check=False).stdout
     return {
         Path(path) for path in re.findall(r"(?:=> )?(/\S+) \(0x", text) if not path.startswith(str(programs.parent))
