@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -71,17 +72,25 @@ def run(arguments: Sequence[str]) -> int:
     try:
         code = _invoke(list(arguments))
         sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader has what it wanted. The interpreter flushes once more at its end, which must find somewhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader has what it wanted
+        _discard_output()
         return exits.DONE
     except KeyboardInterrupt:
         say("")
         return exits.INTERRUPTED
     except OSError as error:
         say(f"{PROGRAM}: {error.strerror or error}" + (f": {error.filename}" if error.filename else ""))
+        _discard_output()
         return exits.FAILED
     return code
+
+
+def _discard_output() -> None:
+    """The interpreter flushes once more at its end: that must find somewhere to go, else the exit code is another."""
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        return
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _open_missing_streams() -> None:
