@@ -39,15 +39,15 @@ pins:  ## resolves the requirements again and pins them with their hashes
 
 fuzz:  ## the gateway's head parser against other parsers, for long
 	$(READY)
-	$(RUN) pytest tests -m fuzz -q
+	$(RUN) pytest tests/fuzz -m fuzz -q $(ARGS)
 
 bench-gateway:  ## the gateway beside nginx and a direct call
 	$(READY)
-	$(RUN) benchmarks.gateway
+	$(RUN) benchmarks.gateway $(ARGS)
 
 bench-cold-start:  ## a cold start beside `docker run`
 	$(READY)
-	$(RUN) benchmarks.cold_start
+	$(RUN) benchmarks.cold_start $(ARGS)
 
 clean: demo-stop  ## removes the environment and all caches
 	rm -rf .venv .work build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
