@@ -7,12 +7,12 @@ secrets.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
-
-from maelstrom.gateway.requests import request_id_of
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from maelstrom.gateway.client import Client
     from maelstrom.gateway.exchange import Exchange
+    from maelstrom.gateway.heads import RequestHead
 
 log = logging.getLogger("maelstrom.access")
 
@@ -34,26 +34,42 @@ class AccessLog:
         return cls(share) if share else None
 
     def finished(self, exchange: Exchange, seconds: float) -> None:
+        if self._is_due():
+            head = exchange.prepared.head
+            self._log(
+                exchange.client,
+                head,
+                status=exchange.code,
+                error=exchange.error,
+                bytes_in=exchange.received,
+                bytes_out=exchange.sent,
+                ms=round(seconds * 1000, 2),
+                queue_ms=round(exchange.waited * 1000, 2),
+                component=exchange.prepared.target.name,
+                request_id=(exchange.request_id or head.request_id).decode("latin-1"),
+            )
+
+    def refused(self, client: Client, head: RequestHead | None, status: int, error: str) -> None:
+        """A request that the gateway answered without a component."""
+        if self._is_due():
+            given = "" if head is None else head.request_id.decode("latin-1")
+            self._log(client, head, status=status, error=error, ms=0.0, component="", request_id=given)
+
+    def _is_due(self) -> bool:
         self._due += self._share
         if self._due < 1.0 - 1e-9:
-            return
+            return False
         self._due -= 1.0
-        prepared = exchange.prepared
-        first = prepared.head.first
+        return True
+
+    def _log(self, client: Client, head: RequestHead | None, **values: Any) -> None:
         fields = {
-            "client": exchange.client.peer.decode(),
-            "method": first.method.decode(),
-            "host": prepared.head.host.decode("latin-1"),
-            "path": first.path.decode("latin-1").replace('"', "%22"),
-            "status": exchange.code,
-            "bytes_in": exchange.received,
-            "bytes_out": exchange.sent,
-            "ms": round(seconds * 1000, 2),
-            "queue_ms": round(exchange.waited * 1000, 2),
-            "component": prepared.target.name,
-            "listener": exchange.client.policy.name,
-            "request_id": (exchange.request_id or request_id_of(prepared.head)).decode("latin-1"),
+            "client": client.peer.decode(),
+            "listener": client.policy.name,
+            "method": "-" if head is None else head.first.method.decode(),
+            "host": "" if head is None else head.host.decode("latin-1"),
+            "path": "-" if head is None else head.first.path.decode("latin-1").replace('"', "%22"),
+            **values,
         }
-        log.info(
-            '%(client)s "%(method)s %(path)s" %(status)s %(bytes_out)s %(ms)s ms %(component)s', fields, extra=fields
-        )
+        fields["outcome"] = " ".join(filter(None, (fields["component"], fields["error"])))
+        log.info('%(client)s "%(method)s %(path)s" %(status)s %(outcome)s %(ms)s ms', fields, extra=fields)

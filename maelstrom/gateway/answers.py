@@ -10,6 +10,8 @@ import json
 import re
 from typing import Final
 
+from maelstrom.gateway.first_lines import F_HEAD, F_OLD
+from maelstrom.gateway.heads import RequestHead
 from maelstrom.model.errors import MaelstromError
 
 STATUSES: Final = {
@@ -49,12 +51,12 @@ def code_of(error: MaelstromError) -> str:
 
 
 def answer(
-    error: MaelstromError, *, lines: bytes = b"", request_id: bytes = b"", reason: bool, head_only: bool, keep: bool
+    error: MaelstromError, head: RequestHead | None, *, request_id: bytes = b"", reason: bool, keep: bool
 ) -> bytes:
-    """The whole answer. `lines`: the request's header lines; `reason`: whether message and hint are shown."""
+    """The whole answer. `head`: what was asked, if that could be read; `reason`: message and hint are shown."""
     code = code_of(error)
     status = STATUSES[code]
-    if accepts_only_json(lines):
+    if head is not None and accepts_only_json(head.lines):
         kind = b"application/json"
         shown = {**error.as_json(), "code": code} if reason else {"code": code}
         body = json.dumps(shown, default=str).encode() + b"\n"
@@ -62,15 +64,16 @@ def answer(
         kind = b"text/plain; charset=utf-8"
         body = _text(code, error if reason else None).encode()
     extra = b"Maelstrom-Error: %b\r\n" % code.encode()
-    if request_id:
-        extra += b"X-Request-Id: %b\r\n" % request_id
+    shown_id = request_id or (head.request_id if head is not None else b"")
+    if shown_id:
+        extra += b"X-Request-Id: %b\r\n" % shown_id
     if status == 503:
         seconds = error.fields.get("retry_after", _RETRY_AFTER_SECONDS)
         extra += b"Retry-After: %d\r\n" % max(1, round(seconds) if isinstance(seconds, int | float) else 1)
-    return plain(status, kind, body, extra=extra, head_only=head_only, keep=keep)
+    return plain(status, kind, body, head, extra=extra, keep=keep)
 
 
-def plain(status: int, kind: bytes, body: bytes, *, extra: bytes = b"", head_only: bool, keep: bool) -> bytes:
+def plain(status: int, kind: bytes, body: bytes, head: RequestHead | None, *, extra: bytes = b"", keep: bool) -> bytes:
     """Any small answer of the gateway's own."""
     return b"HTTP/1.1 %d %b\r\nContent-Type: %b\r\nContent-Length: %d\r\nCache-Control: no-store\r\n%b%b\r\n%b" % (
         status,
@@ -78,8 +81,24 @@ def plain(status: int, kind: bytes, body: bytes, *, extra: bytes = b"", head_onl
         kind,
         len(body),
         extra,
-        b"" if keep else b"Connection: close\r\n",
-        b"" if head_only else body,
+        connection_line(head, keep=keep),
+        b"" if head is not None and head.flags & F_HEAD else body,
+    )
+
+
+def connection_line(head: RequestHead | None, *, keep: bool) -> bytes:
+    """What an answer says of the connection; nothing where HTTP/1.1 means it without saying."""
+    if not keep:
+        return b"Connection: close\r\n"
+    return b"Connection: keep-alive\r\n" if head is not None and head.flags & F_OLD else b""
+
+
+def server_timing(queue: float, cold_start: float, upstream: float) -> bytes:
+    """Seconds spent waiting for a free instance, for one to start, and for the answer's head."""
+    return b"Server-Timing: queue;dur=%.2f, cold_start;dur=%.2f, upstream;dur=%.2f\r\n" % (
+        queue * 1000,
+        cold_start * 1000,
+        upstream * 1000,
     )
 
 

@@ -2,7 +2,7 @@
 
 What goes on is canonical: chunk extensions are taken off, trailer lines are checked like header lines, and those that a
 trailer must not carry are dropped. Bytes of an unfinished line are held back, so nothing unchecked is ever passed on.
-Pure. It must not know of sockets or clocks. (A body with Content-Length needs no more than a subtraction.)
+Pure. It must not know of sockets or clocks.
 """
 
 from __future__ import annotations
@@ -24,6 +24,25 @@ _FORBIDDEN: Final = frozenset(
 )
 
 _SIZE, _DATA, _DATA_END, _TRAILERS = range(4)
+
+
+class CountedBody:
+    """One body with Content-Length as it passes. `size` counts its bytes so far."""
+
+    __slots__ = ("_length", "size")
+
+    def __init__(self, length: int) -> None:
+        self._length = length
+        self.size = 0
+
+    def feed(self, data: bytes) -> tuple[bytes, bytes | None]:
+        """(what goes on, None while the body lasts, else what follows it)."""
+        left = self._length - self.size
+        if len(data) < left:
+            self.size += len(data)
+            return data, None
+        self.size = self._length
+        return data[:left], data[left:]
 
 
 class ChunkedBody:

@@ -1,8 +1,8 @@
 """A connection from a client: reads one request at a time, checked, and hands it to an exchange.
 
 Pipelined requests wait in `_input` until the one before is answered. While an exchange runs, the end of the client's
-input means that the client is gone (a closed and a half-closed socket look alike); only in a tunnel it is passed on.
-It must not know of pools or of containers.
+input means that the client is gone: a closed and a half-closed socket look alike. Other protocols take over where the
+connection becomes a tunnel, or only lingers. It must not know of pools or of containers.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from math import inf
 from typing import TYPE_CHECKING, Final, cast
 
 from maelstrom.gateway.answers import STATUSES, answer, code_of, plain
-from maelstrom.gateway.bodies import ChunkedBody
+from maelstrom.gateway.bodies import ChunkedBody, CountedBody
 from maelstrom.gateway.container import HIGH_WATER, REMEMBERED_HEAD, reset
-from maelstrom.gateway.exchange import GONE_SECONDS, Exchange
-from maelstrom.gateway.first_lines import F_CHUNKED, F_HEAD, F_KEEP
+from maelstrom.gateway.exchange import AHEAD, GONE_SECONDS, Exchange
+from maelstrom.gateway.first_lines import F_CHUNKED, F_KEEP
 from maelstrom.gateway.forwarded import forwarded_lines, forwarded_lines_of_proxy
 from maelstrom.gateway.heads import RequestHead, request_head
 from maelstrom.gateway.lines import REQUEST_LINES, Malformed
-from maelstrom.gateway.requests import Prepared, Way, prepare, request_id_of
+from maelstrom.gateway.lingering import Lingering
+from maelstrom.gateway.requests import Prepared, Way, prepare
 from maelstrom.model.errors import (
     BadRequest,
     BodyTooLarge,
@@ -35,10 +36,7 @@ if TYPE_CHECKING:
 
 INPUT_AHEAD: Final = 65536  # bytes of pipelined requests read while another one is answered
 LOOK_SECONDS: Final = 5.0  # a connection with a request is looked at at least so often
-LINGER_MAX_SECONDS: Final = 30.0
-
-# Why the client is not read: its body waits for a container, the container reads slowly, requests came too far ahead.
-NO_CONTAINER, SLOW_CONTAINER, AHEAD = 1, 2, 4
+CLOSE_SECONDS: Final = 30.0  # for what is still to be written when a connection is closed
 
 _CLOSED_STATES: Final = frozenset((7, 8))  # TCP_CLOSE, TCP_CLOSE_WAIT: the peer has ended its side, or all of it
 
@@ -48,25 +46,21 @@ class Client(asyncio.Protocol):
 
     __slots__ = (
         "_body_at",
-        "_chunks",
         "_forwarded",
         "_host",
         "_in_head",
         "_input",
-        "_left",
-        "_linger_until",
-        "_moved",
+        "_lingering",
         "_processing",
         "_remembered",
         "_slow",
         "_until",
-        "body_open",
+        "body",
         "exchange",
         "final",
         "gateway",
         "holds",
         "keep",
-        "lingering",
         "listener",
         "local",
         "peer",
@@ -85,9 +79,8 @@ class Client(asyncio.Protocol):
         self.policy = listener.policy
         self.exchange: Exchange | None = None
         self.keep = True
-        self.body_open = False  # something of the request's body is still to come
+        self.body: CountedBody | ChunkedBody | None = None  # the request's, while something of it is to come
         self.final = False  # no request is begun after the current one
-        self.lingering = False  # an answer was the last; what still comes is thrown away
         self.peer = b""
         self.local = b""
         self.trusted = False
@@ -97,16 +90,13 @@ class Client(asyncio.Protocol):
         self.way: Way | None = None
         self._host: bytes | None = None
         self._forwarded = b""  # the forwarding headers for `_host`
-        self._left = 0  # bytes of a counted body still to come
-        self._chunks: ChunkedBody | None = None  # the chunked body that still comes
         self.holds = 0
         self._slow = False  # it reads too slowly
         self._in_head = False  # a part of a head has come
         self._processing = False
-        self._moved = False  # something came since the timers last looked, while lingering
         self._body_at = 0.0  # monotonic; when something of the body last came
-        self._until = 0.0  # monotonic: end of waiting for a head, of idling or of lingering
-        self._linger_until = 0.0
+        self._until = 0.0  # monotonic: end of waiting for a head, of idling or of closing
+        self._lingering: Lingering | None = None
 
     # what the loop calls
 
@@ -135,12 +125,9 @@ class Client(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         exchange = self.exchange
-        if exchange is None:
-            return False
-        if exchange.client_ended():
-            return True
-        exchange.abandon()
-        self.transport.abort()
+        if exchange is not None:
+            exchange.abandon()
+            self.transport.abort()
         return False
 
     def pause_writing(self) -> None:
@@ -160,12 +147,8 @@ class Client(asyncio.Protocol):
         if exchange is None:
             if self.keep:
                 self._process(data)
-            else:
-                self._moved = True
-        elif self.body_open:
-            self._body(exchange, data)
-        elif exchange.in_tunnel:
-            exchange.into_tunnel(data)
+        elif self.body is not None:
+            self._body(exchange, self.body, data)
         else:
             self._input += data
             if len(self._input) > INPUT_AHEAD:
@@ -218,7 +201,7 @@ class Client(asyncio.Protocol):
         try:
             prepared = prepare(self, head, data[: head.end])
         except MaelstromError as error:
-            self.keep = self.keep and bool(head.flags & F_KEEP) and not has_body(head)
+            self.keep = self.keep and bool(head.flags & F_KEEP) and not head.has_body
             self.answer_now(error, head)
             return None, head.end
         self._remembered = prepared if head.end <= REMEMBERED_HEAD else None
@@ -242,13 +225,11 @@ class Client(asyncio.Protocol):
         at = now + (target.watch_seconds if prepared.seconds is None else prepared.seconds)
         head = prepared.head
         if head.length > 0 or head.flags & F_CHUNKED:
-            self.body_open = True
-            self._left = head.length
-            self._chunks = ChunkedBody(REQUEST_LINES) if head.flags & F_CHUNKED else None
+            self.body = ChunkedBody(REQUEST_LINES) if head.flags & F_CHUNKED else CountedBody(head.length)
             self._body_at = now
             at = min(at, now + self.gateway.limits.body_seconds)
             if rest:
-                self._body(exchange, rest)
+                self._body(exchange, self.body, rest)
                 rest, self._input = self._input, b""
         if at < self.watched_at:
             self.gateway.timers.watch(self, at)
@@ -256,30 +237,19 @@ class Client(asyncio.Protocol):
             exchange.claim()
         return rest
 
-    def _body(self, exchange: Exchange, data: bytes) -> None:
+    def _body(self, exchange: Exchange, body: CountedBody | ChunkedBody, data: bytes) -> None:
         self._body_at = self.gateway.monotonic()
-        chunks = self._chunks
-        if chunks is None:
-            over = len(data) - self._left
-            if over > 0:
-                self._input += data[-over:]
-                data = data[:-over]
-            self._left -= len(data)
-            self.body_open = self._left > 0
-            exchange.body(data)
-            return
         try:
-            data, rest = chunks.feed(data)
+            data, rest = body.feed(data)
         except Malformed as malformed:
             exchange.fail(BadRequest(str(malformed)))
             return
         limit = self.gateway.limits.max_body_bytes
-        if limit and chunks.size > limit:
+        if limit and body.size > limit:
             exchange.fail(BodyTooLarge(f"the body has more than {limit} bytes"))
             return
         if rest is not None:
-            self._chunks = None
-            self.body_open = False
+            self.body = None
             self._input += rest
         if data:
             exchange.body(data)
@@ -297,46 +267,37 @@ class Client(asyncio.Protocol):
 
     def respond(self, error: MaelstromError, head: RequestHead | None, request_id: bytes = b"") -> int:
         """Writes an answer; returns its status. What becomes of the connection is `answered`'s business."""
-        self.keep = self.keep and not self.body_open
+        self.keep = self.keep and self.body is None
         code = code_of(error)
-        self._write(
-            answer(
-                error,
-                lines=head.lines if head is not None else b"",
-                request_id=request_id or (request_id_of(head) if head is not None else b""),
-                reason=self.policy.show_reasons,
-                head_only=head is not None and bool(head.flags & F_HEAD),
-                keep=self.keep,
-            )
-        )
+        if not self.transport.is_closing():
+            reason = self.policy.show_reasons
+            self.transport.write(answer(error, head, request_id=request_id, reason=reason, keep=self.keep))
         return STATUSES[code]
 
     def answer_now(self, error: MaelstromError, head: RequestHead | None) -> None:
-        """Answers a request that no exchange was begun for."""
+        """Answers a request that no exchange was begun for; `head`: None if it could not be read."""
         stats = self.gateway.stats.component("")
         stats.error(code_of(error))
-        stats.count(self.respond(error, head), 0.0)
-        now = self.gateway.monotonic()
-        if head is None or has_body(head):
-            self._linger(now)
-        else:
-            self.answered(now)
+        status = self.respond(error, head)
+        stats.count(status, 0.0)
+        if self.gateway.access is not None:
+            self.gateway.access.refused(self, head, status, code_of(error))
+        self._done(head)
 
     def _health(self, head: RequestHead) -> None:
-        self.keep = self.keep and bool(head.flags & F_KEEP) and not has_body(head) and not self.final
+        self.keep = self.keep and bool(head.flags & F_KEEP) and not head.has_body and not self.final
         if self.listener.draining:
             self.answer_now(Draining("this node is stopping"), head)
             return
-        head_only = bool(head.flags & F_HEAD)
-        self._write(plain(200, b"text/plain; charset=utf-8", b"OK", head_only=head_only, keep=self.keep))
-        if has_body(head):
-            self._linger(self.gateway.monotonic())
-        else:
-            self.answered(self.gateway.monotonic())
+        self.transport.write(plain(200, b"text/plain; charset=utf-8", b"OK", head, keep=self.keep))
+        self._done(head)
 
-    def _write(self, data: bytes) -> None:
-        if not self.transport.is_closing():
-            self.transport.write(data)
+    def _done(self, head: RequestHead | None) -> None:
+        now = self.gateway.monotonic()
+        if head is None or head.has_body:
+            self._linger(now)
+        else:
+            self.answered(now)
 
     # what the exchange calls
 
@@ -344,11 +305,11 @@ class Client(asyncio.Protocol):
         """The request is done with: on to the next one, or the end."""
         if self.holds:
             self.unhold(self.holds)
-        if not self.keep or self.body_open:
-            if self.body_open:
-                self._linger(now)
-            else:
-                self._close(now)
+        if self.body is not None:
+            self._linger(now)
+            return
+        if not self.keep:
+            self._close(now)
             return
         if self.final:
             self._until = now + self.gateway.limits.drain_idle_seconds
@@ -363,12 +324,12 @@ class Client(asyncio.Protocol):
         self.keep = False
         reset(self.transport)
 
-    def tunnel_opened(self) -> None:
+    def take_input(self) -> bytes:
+        """What was sent ahead; the connection now belongs to somebody else."""
+        self.keep = False
+        self.holds = 0
         data, self._input = self._input, b""
-        if self.holds & AHEAD:
-            self.unhold(AHEAD)
-        if data and self.exchange is not None:
-            self.exchange.into_tunnel(data)
+        return data
 
     def hold(self, why: int) -> None:
         """Reads no more until `unhold`; that it leaves is then noticed by looking."""
@@ -389,7 +350,9 @@ class Client(asyncio.Protocol):
         """The node stops: this connection's current request is its last, an idle one may bring one more."""
         self.final = True
         exchange = self.exchange
-        if exchange is None:
+        if self._lingering is not None:
+            self._lingering.hurry(now, self.gateway.limits.drain_idle_seconds)
+        elif exchange is None:
             if not self._in_head:
                 self._until = min(self._until, now + self.gateway.limits.drain_idle_seconds)
                 self.watch(self._until)
@@ -403,14 +366,11 @@ class Client(asyncio.Protocol):
     def due(self, now: float) -> float:
         exchange = self.exchange
         if exchange is None:
-            if self.lingering and self._moved and not self.final:
-                self._moved = False
-                self._until = min(now + self.gateway.limits.linger_seconds, self._linger_until)
             if now >= self._until:
                 self._out_of_time(now)
             return self._until
         look = exchange.due(now)
-        if self.exchange is exchange and self.body_open and not self.holds:
+        if self.exchange is exchange and self.body is not None and not self.holds:
             end = self._body_at + self.gateway.limits.body_seconds
             if now >= end:
                 exchange.fail(RequestTimeout("the request's body stands still"))
@@ -440,18 +400,16 @@ class Client(asyncio.Protocol):
     def _close(self, now: float) -> None:
         """Ends the connection when all has been written, or has not for too long."""
         self.keep = False
-        self._until = now + LINGER_MAX_SECONDS
+        self._until = now + CLOSE_SECONDS
+        self.watch(self._until)
         self.transport.close()
 
     def _linger(self, now: float) -> None:
-        """The answer was the last, and the client may still be sending: closing at once could destroy it on its way."""
+        """The answer was the last, and the client may still be sending."""
         self.keep = False
-        self.lingering = True
-        self._until = now + self.gateway.limits.linger_seconds
-        self._linger_until = now + LINGER_MAX_SECONDS
-        if not self.transport.is_closing():
-            self.transport.write_eof()
-        self.watch(self._until)
+        self._until = inf
+        quiet = self.gateway.limits.linger_seconds
+        self._lingering = Lingering(self.transport, self.gateway.timers, now, quiet, self.connection_lost)
 
     def _left_us(self) -> bool:
         """Whether the client has ended its input, asked of the system because nobody reads now.
@@ -463,7 +421,3 @@ class Client(asyncio.Protocol):
             return False
         state: bytes = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
         return state[0] in _CLOSED_STATES
-
-
-def has_body(head: RequestHead) -> bool:
-    return head.length > 0 or bool(head.flags & F_CHUNKED)

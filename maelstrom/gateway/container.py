@@ -28,7 +28,7 @@ _IDLE_MAX: Final = 512  # idle connections kept per instance
 _INTERIM_MAX: Final = 128  # 1xx answers to one request; more keep the loop busy for nobody
 
 # What comes next from the container.
-HEAD, COUNTED, CHUNKS, UNTIL_CLOSE, TUNNEL = range(5)
+HEAD, COUNTED, CHUNKS, UNTIL_CLOSE = range(4)
 
 
 def reset(transport: asyncio.Transport) -> None:
@@ -86,6 +86,18 @@ class ContainerLink(asyncio.Protocol):
 
     # what the exchange calls
 
+    async def connect(self, seconds: float) -> str:
+        """Empty if it is connected now, else why not."""
+        address = self.instance.address
+        try:
+            async with asyncio.timeout(seconds):
+                await asyncio.get_running_loop().create_connection(lambda: self, address.host, address.port)
+        except TimeoutError:
+            return f"the component did not accept a connection within {seconds:g} s"
+        except OSError as error:
+            return f"no connection to the component: {error.strerror or error}"
+        return ""
+
     def pause(self) -> None:
         """The client reads too slowly."""
         self._paused = True
@@ -137,9 +149,6 @@ class ContainerLink(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         exchange = self.exchange
-        if exchange is not None and self._state == TUNNEL:
-            exchange.container_ended()
-            return True
         self.drop()
         if exchange is not None:
             self._ended(exchange, clean=True)
@@ -255,10 +264,9 @@ class ContainerLink(asyncio.Protocol):
             if not (exchange.asked & F_UPGRADE and head.flags & F_UPGRADE):
                 self._refuse(exchange, "an upgrade that nobody asked for")
                 return
-            self._state = TUNNEL
-            exchange.begin(101)
-            exchange.pass_on(b"%b\r\n%b" % (head.head, data[head.end :]))
-            exchange.tunnel()
+            self.exchange = None
+            self._forget()
+            exchange.open_tunnel(self.transport, b"%b\r\n%b" % (head.head, data[head.end :]))
             return
         exchange.first_byte = True
         self._interims += 1
@@ -310,7 +318,7 @@ class ContainerLink(asyncio.Protocol):
         if (
             self.keep
             and instance.state == "ready"
-            and not exchange.client.body_open  # else the container would take the rest for another request
+            and exchange.client.body is None  # else the container would take the rest for another request
             and len(instance.idle) < _IDLE_MAX
         ):
             if self._paused:

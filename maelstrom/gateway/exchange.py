@@ -10,10 +10,11 @@ import asyncio
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from maelstrom.gateway.answers import code_of
+from maelstrom.gateway.answers import code_of, connection_line, server_timing
 from maelstrom.gateway.container import ContainerLink
-from maelstrom.gateway.first_lines import F_ID, F_IDEMPOTENT, F_OLD
+from maelstrom.gateway.first_lines import F_ID, F_IDEMPOTENT
 from maelstrom.gateway.stats import CLIENT_GONE
+from maelstrom.gateway.tunnel import Tunnel
 from maelstrom.model.errors import Deadline, MaelstromError, UpstreamBroken
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from maelstrom.gateway.gateway import Gateway
     from maelstrom.gateway.requests import Prepared
 
-# Why the client is not read (see Client.holds).
+# Why the client is not read: its body waits for a container, the container reads slowly, requests came too far ahead.
 NO_CONTAINER, SLOW_CONTAINER, AHEAD = 1, 2, 4
 HELD_BODY: Final = 65536  # bytes of a body kept until there is a container to send them to
 GONE_SECONDS: Final = 0.25  # how often a client that is not being read is asked whether it is still there
@@ -34,20 +35,20 @@ class Exchange:
     __slots__ = (
         "_body",
         "_connecting",
-        "_ended_once",
         "_gateway",
         "_instance",
         "_link",
         "_resendable",
         "_retried",
         "_sent_at",
+        "_tunnel",
         "_until",
         "answering",
         "asked",
         "client",
         "code",
+        "error",
         "first_byte",
-        "in_tunnel",
         "moved_at",
         "plain",
         "prepared",
@@ -82,10 +83,10 @@ class Exchange:
         self._sent_at = started
         self.first_byte = False  # something of an answer has come
         self.answering = False  # its head has been passed on: no other answer can be given
-        self.in_tunnel = False
-        self._ended_once = False  # one direction of the tunnel
+        self._tunnel: Tunnel | None = None
         self.moved_at = started  # when bytes last went either way, from the answer's head on, or of the request's body
-        self.code = 0
+        self.code = 0  # the answer's status
+        self.error = ""  # the code of what ended it, if that was not the component's answer
         self.received = 0  # bytes of the request's body
         self.sent = 0  # bytes of the answer
 
@@ -144,29 +145,21 @@ class Exchange:
         return self._gateway.monotonic() - link.idle_since < self._gateway.limits.fresh_seconds
 
     def _connect(self, instance: Instance) -> None:
-        link = ContainerLink(self._gateway, instance)
+        link = self._link = ContainerLink(self._gateway, instance)
         link.exchange = self
-        self._link = link
-        self._connecting = self._gateway.spawn(self._open(link, instance), "gateway: connect")
+        self._connecting = self._gateway.spawn(self._open(link), "gateway: connect")
 
-    async def _open(self, link: ContainerLink, instance: Instance) -> None:
-        loop = asyncio.get_running_loop()
-        address = instance.address
-        try:
-            async with asyncio.timeout(self._gateway.limits.connect_seconds):
-                await loop.create_connection(lambda: link, address.host, address.port)
-        except (OSError, TimeoutError) as error:
-            if self._link is link:
-                self._connecting = None
-                link.drop()
-                why = "it did not answer in time" if isinstance(error, TimeoutError) else error.strerror or str(error)
-                self._unsent(f"no connection to the component: {why}")
-            return
-        if self._link is link:
-            self._connecting = None
-            self._send(link)
-        else:
+    async def _open(self, link: ContainerLink) -> None:
+        why = await link.connect(self._gateway.limits.connect_seconds)
+        if self._link is not link:
             link.drop()
+            return
+        self._connecting = None
+        if why:
+            link.drop()
+            self._unsent(why)
+        else:
+            self._send(link)
 
     def _send(self, link: ContainerLink) -> None:
         self._link = link
@@ -225,61 +218,41 @@ class Exchange:
         client = self.client
         if last:
             client.keep = False
-        lines = b""
-        if not client.keep:
-            lines = b"Connection: close\r\n"
-        elif self.asked & F_OLD:
-            lines = b"Connection: keep-alive\r\n"
-        if self.prepared.timing:
-            lines += self._server_timing()
-        return lines
+        lines = connection_line(self.prepared.head, keep=client.keep)
+        return lines + self._server_timing() if self.prepared.timing else lines
 
     def _server_timing(self) -> bytes:
-        """Milliseconds spent in the queue, of that on a start that was waited for, and until the answer's head."""
-        now = self._gateway.monotonic()
-        queue = self.waited
-        upstream = now - self._sent_at
-        instance = self._instance
         cold = 0.0
-        if instance is not None and instance.ready_at > self.started:
-            cold = min(queue, instance.ready_at - self.started)
-        return b"Server-Timing: queue;dur=%.2f, cold_start;dur=%.2f, upstream;dur=%.2f\r\n" % (
-            (queue - cold) * 1000,
-            cold * 1000,
-            upstream * 1000,
-        )
+        if self._instance is not None and self._instance.ready_at > self.started:  # its start was waited for
+            cold = min(self.waited, self._instance.ready_at - self.started)
+        return server_timing(self.waited - cold, cold, self._gateway.monotonic() - self._sent_at)
 
-    def tunnel(self) -> None:
-        self.in_tunnel = True
-        self.client.keep = False
-        self.client.tunnel_opened()
+    def open_tunnel(self, container: asyncio.Transport, head: bytes) -> None:
+        """The container has switched protocols; `head`: its answer, and what came after it."""
+        client = self.client
+        assert self._instance is not None
+        self._link = None
+        self.begin(101)
+        ahead = client.take_input()
+        self._tunnel = Tunnel(self, client.transport, container, client.connection_lost)
+        self._instance.links.add(self._tunnel)
+        self.pass_on(head)
+        if ahead:
+            self.passed(ahead, from_client=True)
+            container.write(ahead)
 
-    def into_tunnel(self, data: bytes) -> None:
+    def passed(self, data: bytes, *, from_client: bool) -> None:
         self.moved_at = self._gateway.monotonic()
-        self.received += len(data)
-        if self._link is not None:
-            self._link.transport.write(data)
+        if from_client:
+            self.received += len(data)
+        else:
+            self.sent += len(data)
 
-    def client_ended(self) -> bool:
-        """The client will send no more; in a tunnel that is passed on. True while the other direction lives."""
-        if not self.in_tunnel or self._link is None:
-            return False
-        self._link.transport.write_eof()
-        self._one_ended()
-        return True
+    def tunnel_ended(self) -> None:
+        self._end(self._gateway.monotonic())
 
-    def container_ended(self) -> None:
-        """The tunnel's other end sends no more."""
-        self.client.transport.write_eof()
-        self._one_ended()
-
-    def _one_ended(self) -> None:
-        self._ended_once, both = True, self._ended_once
-        link = self._link
-        if both and link is not None:
-            link.exchange = None
-            link.transport.close()
-            self.complete(self._gateway.monotonic())
+    def tunnel_broken(self, why: str) -> None:
+        self.fail(UpstreamBroken(why))
 
     # back-pressure
 
@@ -310,7 +283,8 @@ class Exchange:
         """The gateway answers itself; if an answer has begun it can only be cut."""
         client = self.client
         self._disconnect()
-        self.prepared.target.stats.error(code_of(error))
+        self.error = code_of(error)
+        self.prepared.target.stats.error(self.error)
         now = self._gateway.monotonic()
         if self.answering:
             client.cut()
@@ -394,11 +368,15 @@ class Exchange:
             task.cancel()
         if link is not None:
             link.drop()
+        if self._tunnel is not None:
+            self._tunnel.drop()
 
     def _release(self, now: float) -> None:
         """Gives back what was claimed, or the place in the queue."""
         instance, self._instance = self._instance, None
         if instance is not None:
+            if self._tunnel is not None:
+                instance.links.discard(self._tunnel)
             self.prepared.route.in_flight -= 1
             self.prepared.target.pool.release(instance, now)
         elif self.queued:
@@ -414,9 +392,7 @@ class Exchange:
         if self.queued:
             if self._instance is None:
                 self.waited = seconds  # it ended in the queue
-            stats.queued += 1
-            stats.queued_seconds += self.waited
-            stats.busy_seconds -= self.waited
+            stats.waited(self.waited)
         stats.busy_seconds += seconds
         self._release(now)
         access = self._gateway.access

@@ -6,6 +6,7 @@ so that every parser behind reads the same message. Pure. It must not know of so
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from maelstrom.gateway.first_lines import (
@@ -47,6 +48,7 @@ from maelstrom.gateway.lines import (
     connection_options,
 )
 
+_REQUEST_ID: Final = re.compile(rb"^x-request-id:[ ]*([^\r]*)\r$", re.IGNORECASE | re.MULTILINE)
 _OPTION_KINDS: Final = ((CLOSE, b"close"), (KEEP_ALIVE, b"keep-alive"), (CONNECTION_UPGRADE, b"upgrade"))
 # What most heads consist of besides lines that mean nothing here → flags.
 _USUAL: Final = {
@@ -82,6 +84,16 @@ class RequestHead:
         self.host = host  # as sent
         self.lines = lines
         self.special = special  # kind → values of lines that the gateway itself reads
+
+    @property
+    def has_body(self) -> bool:
+        return self.length > 0 or bool(self.flags & F_CHUNKED)
+
+    @property
+    def request_id(self) -> bytes:
+        """The id that the client gave; empty if none."""
+        found = _REQUEST_ID.search(self.lines) if self.flags & F_ID else None
+        return found[1] if found else b""
 
 
 class AnswerHead:

@@ -89,7 +89,7 @@ class Listener:
         if len(self._clients) >= self.gateway.limits.max_connections:
             self.gateway.stats.refused_connections += 1
             error = NoCapacity("too many connections are open")
-            client.transport.write(answer(error, reason=self.policy.show_reasons, head_only=False, keep=False))
+            client.transport.write(answer(error, None, reason=self.policy.show_reasons, keep=False))
             return False
         self._clients.add(client)
         self._empty.clear()

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from maelstrom.model.component import Component
 
 _SECONDS: Final = re.compile(rb"-?[0-9]{1,9}(?:\.[0-9]{1,9})?")
-_REQUEST_ID: Final = re.compile(rb"^x-request-id:[ \t]*(.*?)[ \t]*\r$", re.IGNORECASE | re.MULTILINE)
 
 
 class Target:
@@ -174,9 +173,3 @@ def _only(head: RequestHead, kind: int) -> bytes | None:
     if len(values) > 1:
         raise BadRequest("a Maelstrom header stands there twice")
     return values[0]
-
-
-def request_id_of(head: RequestHead) -> bytes:
-    """The id that the client gave, empty if none."""
-    found = _REQUEST_ID.search(head.lines)
-    return found[1] if found else b""

@@ -47,6 +47,12 @@ class ComponentStats:
         row.seconds += seconds
         row.buckets[bisect_left(BOUNDS, seconds)] += 1
 
+    def waited(self, seconds: float) -> None:
+        """A request that was counted had to wait for an instance: in that time it was not in flight."""
+        self.queued += 1
+        self.queued_seconds += seconds
+        self.busy_seconds -= seconds
+
     def error(self, code: str) -> None:
         self.errors[code] = self.errors.get(code, 0) + 1
 

@@ -22,6 +22,10 @@ class Wire(asyncio.Transport):
         super().__init__({"peername": ("192.0.2.1", 4711), "sockname": ("192.0.2.2", 80)})
         self.written = b""
         self.end = ""
+        self.protocol: Any = None
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self.protocol = protocol
 
     def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
         assert not self.end, f"written after the end ({self.end})"
@@ -61,7 +65,9 @@ class Idle(list[ContainerLink]):
         if len(self):
             return super().pop(index)
         link = ContainerLink(self._made.gateway, self._made.instance)
-        link.connection_made(Wire())
+        wire = Wire()
+        wire.protocol = link
+        link.connection_made(wire)
         link.idle_since = self._made.gateway.monotonic()
         self._made.links.append(link)
         return link
@@ -79,7 +85,10 @@ class Wires:
         self.pool.instances.append(self.instance)
         self.gateway.set_routes(
             RouteTable.build(
-                [RouteEntry(hostname="", pathprefix="/", stripprefix=False, target=Route(self.pool)), *_hosts(self.pool)]
+                [
+                    RouteEntry(hostname="", pathprefix="/", stripprefix=False, target=Route(self.pool)),
+                    *_hosts(self.pool),
+                ]
             )
         )
         self.listener = Listener(self.gateway, Policy(name="public"))
@@ -90,6 +99,7 @@ class Wires:
         self.instance.idle = Idle(self)
         self.instance.suspect = False
         client, wire = Client(self.listener), Wire()
+        wire.protocol = client
         client.connection_made(wire)
         return client, wire
 
@@ -100,10 +110,10 @@ class Wires:
         for piece in pieces:
             if wire.is_closing():
                 break
-            client.data_received(piece)
+            wire.protocol.data_received(piece)
             self._answer_all(client)
         self._answer_all(client)
-        client.connection_lost(None)
+        wire.protocol.connection_lost(None)
         sent = [_wire(link).written for link in self.links]
         assert not self.pool.in_flight
         return sent, self._answered - before
@@ -115,7 +125,7 @@ class Wires:
 
     def _answer_all(self, client: Client) -> None:
         """The container answers each request that has come to it as a whole."""
-        while (exchange := client.exchange) is not None and not client.body_open:
+        while (exchange := client.exchange) is not None and client.body is None:
             link = next(link for link in self.links if link.exchange is exchange)
             link.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
             assert client.exchange is not exchange
@@ -124,16 +134,16 @@ class Wires:
         """What a client of this one request gets if its container sends these pieces and ends."""
         client, wire = self.connect()
         client.data_received(request)
-        [link] = self.links
+        container = _wire(self.links[0])
         for piece in pieces:
-            if _wire(link).is_closing():
+            if container.is_closing():
                 break
-            link.data_received(piece)
-        if not _wire(link).is_closing():
+            container.protocol.data_received(piece)
+        if not container.is_closing():
             if not reset:
-                link.eof_received()
-            link.connection_lost(ConnectionResetError() if reset else None)
-        client.connection_lost(None)  # whether it was answered, or is just being tried again on another connection
+                container.protocol.eof_received()
+            container.protocol.connection_lost(ConnectionResetError() if reset else None)
+        wire.protocol.connection_lost(None)  # whether it was answered, or is just being tried again elsewhere
         assert not self.pool.in_flight
         return wire
 

@@ -52,12 +52,13 @@ async def test_each_request_is_one_line_of_the_access_log(caplog: pytest.LogCapt
         await gate.ask(request("GET /made HTTP/1.1\nHost: a"))
         await gate.ask(request("GET /x HTTP/1.1\nHost: a\nContent-Length: x"))
         seen = gate.containers[0].requests[1]["x-request-id"]
-    first, second = [record for record in caplog.records if record.name == "maelstrom.access"]
-    assert first.getMessage().startswith('127.0.0.1 "GET /a%22b" 200 ')
+    first, second, third = [record for record in caplog.records if record.name == "maelstrom.access"]
+    assert first.getMessage().startswith('127.0.0.1 "GET /a%22b" 200 shop_web ')
     assert "secret" not in str(first.__dict__)
     assert first.__dict__["request_id"] == "given-1"
     assert first.__dict__["component"] == "shop_web"
     assert second.__dict__["request_id"] == seen
+    assert third.getMessage() == '127.0.0.1 "- -" 400 bad_request 0.0 ms'
 
 
 @pytest.mark.parametrize(("setting", "lines"), [("off", 0), ("0", 0), ("0.25", 5), ("1", 20)])
