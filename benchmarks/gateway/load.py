@@ -19,7 +19,7 @@ SCRIPT = Path(__file__).with_name("wrk.lua")
 
 @dataclass(frozen=True)
 class Shot:
-    """`rate` in requests a second, times in µs; `cpu`: the proxy's own for one request; `other`: cores busy otherwise."""
+    """`rate` in requests a second, times in µs; `cpu`: the proxy's own, per request; `other`: cores busy otherwise."""
 
     rate: float
     p50: float
