@@ -139,8 +139,10 @@ class Client(asyncio.Protocol):
         self._slow = False
         if self.exchange is not None:
             self.exchange.client_ready()
-        elif self._input and self.keep:
-            self._process(b"")
+        elif self.keep:
+            self.unhold(AHEAD)
+            if self._input:
+                self._process(b"")
 
     def data_received(self, data: bytes) -> None:
         exchange = self.exchange
@@ -179,6 +181,8 @@ class Client(asyncio.Protocol):
             data = self._begin(prepared, data[prepared.head.end :])
         self._input = data
         self._processing = False
+        if len(data) > INPUT_AHEAD:  # it sends requests and does not read their answers
+            self.hold(AHEAD)
 
     def _prepare(self, data: bytes) -> tuple[Prepared | None, int]:
         """(what to begin, None if the gateway has answered itself; bytes read, 0 if the head is not complete)."""

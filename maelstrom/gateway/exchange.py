@@ -137,11 +137,14 @@ class Exchange:
                 link.reused = True
                 self._send(link)
                 return
-            idle.append(link)
+            link.drop()
         self._connect(instance)
 
     def _is_fresh(self, link: ContainerLink) -> bool:
-        """A request that cannot be sent twice is not risked on a connection that the container may just be closing."""
+        """What cannot be sent twice is not risked on a connection that the container may just be closing.
+
+        It takes that one's place, not one beside it: some servers serve no second connection while they hold one.
+        """
         return self._gateway.monotonic() - link.idle_since < self._gateway.limits.fresh_seconds
 
     def _connect(self, instance: Instance) -> None:

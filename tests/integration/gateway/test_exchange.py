@@ -379,3 +379,27 @@ async def test_two_hundred_first_requests_wait_for_one_start(gate: World) -> Non
     answers = await asyncio.gather(*(caller.answer() for caller in callers))
     assert {answer.status for answer in answers} == {200}
     assert len(gate.containers[0].requests) == 200
+
+
+async def test_proxies_of_the_daemons_environment_are_not_for_containers(
+    gate: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    await gate.component(friendly)
+    assert (await gate.ask(GET)).body == b"hello"
+
+
+async def test_a_server_that_serves_one_connection_at_a_time_is_served(gate: World) -> None:
+    """As many have it that are written by hand: a second connection would wait for the end of the first."""
+    turn = asyncio.Lock()
+
+    async def script(talk: Conversation) -> None:
+        async with turn:
+            await friendly(talk)
+
+    await gate.component(script, maxconcurrency=1)
+    for method in ("GET", "POST", "GET", "POST", "POST"):
+        caller = await gate.caller()
+        assert (await caller.ask(request(f"{method} / HTTP/1.1\nHost: a\nContent-Length: 1", b"x"))).body == b"x"
+        gate.pass_time(3.0)

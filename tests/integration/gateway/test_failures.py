@@ -103,6 +103,7 @@ async def test_what_cannot_be_sent_twice_takes_no_connection_that_was_idle_for_l
     gate.pass_time(2.0)
     await caller.ask(POST)
     assert gate.containers[0].connections == 2
+    assert len(gate.pools["shop_web"].instances[0].links) == 1
 
 
 async def test_idle_connections_to_containers_end_after_a_while(gate: World) -> None:

@@ -115,13 +115,14 @@ async def test_a_client_that_never_reads_its_answers_holds_no_slot(gate: World) 
     pool = await gate.component(script)
     caller = await gate.caller()
     caller.stop_reading()
-    caller.send(GET * 500)
+    caller.send(GET * 500 + MUCH * b"x")
     before = -1
     while before != len(gate.containers[0].requests) or not before:
         before = len(gate.containers[0].requests)
         await asyncio.sleep(0.05)
     assert before < 300
     assert pool.in_flight <= 1
+    assert caller.writer.transport.get_write_buffer_size() > MUCH / 2  # nor are they heaped up
     caller.writer.transport.resume_reading()  # type: ignore[attr-defined]
     for _ in range(500):
         assert len((await caller.answer()).body) == 100_000
