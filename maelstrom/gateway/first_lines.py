@@ -47,6 +47,8 @@ class FirstLine:
             raise Malformed("the request line is not: method, target, HTTP/1.1")
         self.method, target, minor = match.groups()
         self.flags = _METHODS.get(self.method, 0) | (F_OLD if minor == b"0" else 0)
+        if self.method == b"CONNECT":
+            raise Malformed("CONNECT is for proxies")
         self.authority = b""
         if not target.startswith(b"/"):
             target = self._other_form(target)
@@ -57,7 +59,7 @@ class FirstLine:
         if target == b"*" and self.method == b"OPTIONS":
             return target
         absolute = _ABSOLUTE.fullmatch(target)
-        if absolute is None or self.method == b"CONNECT":
+        if absolute is None:
             raise Malformed("the target is neither a path nor an http:// URL")
         self.authority, rest = absolute.groups()
         return rest if rest.startswith(b"/") else b"/" + rest

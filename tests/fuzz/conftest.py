@@ -17,6 +17,18 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "fuzz: bounded here; selected by -m fuzz it runs for minutes (FUZZ_SECONDS)")
 
 
+def seconds(config: pytest.Config) -> float:
+    """0: a bounded number of rounds."""
+    chosen = config.option.markexpr == "fuzz"
+    return float(os.environ.get("FUZZ_SECONDS", LONG_SECONDS if chosen else 0.0))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if seconds(config) and item.get_closest_marker("fuzz"):
+            item.add_marker(pytest.mark.timeout(seconds(config) + 120))
+
+
 class Rounds:
     """Dice for each round, made of its number: one that fails can be played again alone (FUZZ_ROUND)."""
 
@@ -38,10 +50,7 @@ class Rounds:
 
 @pytest.fixture
 def rounds(request: pytest.FixtureRequest) -> Rounds:
-    chosen = request.config.option.markexpr == "fuzz"
-    seconds = float(os.environ.get("FUZZ_SECONDS", LONG_SECONDS if chosen else 0.0))
     only = os.environ.get("FUZZ_ROUND")
-    first = random.SystemRandom().randrange(1 << 32) if seconds else 0
-    if seconds:
-        request.node.add_marker(pytest.mark.timeout(seconds + 120))
-    return Rounds(seconds, None if only is None else int(only), first)
+    long = seconds(request.config)
+    first = random.SystemRandom().randrange(1 << 32) if long else 0
+    return Rounds(long, None if only is None else int(only), first)

@@ -114,7 +114,8 @@ REFUSED_REQUESTS: Final[dict[str, tuple[bytes, int]]] = {
     "target without slash": (b"GET a HTTP/1.1\r\nHost: a\r\n\r\n", 400),
     "asterisk with GET": (b"GET * HTTP/1.1\r\nHost: a\r\n\r\n", 400),
     "CONNECT": (b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", 400),
-    "CONNECT with path": (b"CONNECT http://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+    "CONNECT with a path": (b"CONNECT /x HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+    "CONNECT with a URL": (b"CONNECT http://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
     "TLS on the plain port": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(100), 400),
     "an SSH client": (b"SSH-2.0-OpenSSH_9.2\r\n", 400),
     # Host
