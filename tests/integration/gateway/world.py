@@ -234,7 +234,9 @@ class Container:
     async def close(self) -> None:
         self.stop_listening()
         for talk in self.talks:
-            talk.writer.transport.abort()
+            # A transport that wrote its last bytes after close() has no loop any more and fails here (CPython 3.11).
+            with contextlib.suppress(AttributeError):
+                talk.writer.transport.abort()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
