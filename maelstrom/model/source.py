@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from ipaddress import IPv6Address
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
 
 from maelstrom.model.component import ComponentKey, Definition
 from maelstrom.model.rules import (
@@ -17,109 +15,30 @@ from maelstrom.model.rules import (
     Path,
     Seconds,
     Text,
-    Token,
     ZeroIsUnset,
-    check_path,
     fault,
-    shown,
 )
 from maelstrom.model.schedule import parse_schedule
+from maelstrom.model.source_fields import (
+    Activity,
+    Endpoint,
+    HeaderName,
+    HeaderValue,
+    Hostname,
+    Method,
+    Prefix,
+    Queue,
+    Region,
+    Role,
+    ScheduleLine,
+    TokenPlace,
+    Zone,
+)
 
-MAX_HOST = 253  # characters of a name in DNS
-MAX_AWS_NAME = 80  # characters of a queue's or an activity's name
+MAX_RETRIES = 100
 MAX_VISIBILITY_SECONDS = 43_200  # SQS keeps a message invisible for 12 hours at most
 
 SourceType = Literal["http", "cron", "sqs", "awsstepfunc"]
-
-
-# Fields that frame a message or belong to one connection: configured ones would contradict what is really sent.
-_FRAMING = frozenset(
-    [
-        "connection",
-        "content-length",
-        "expect",
-        "keep-alive",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    ]
-)
-_METHODS = frozenset(["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"])
-_HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
-_HEADER_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
-_QUEUE = re.compile(r"[A-Za-z0-9_-]+(\.fifo)?")
-_ACTIVITY_REFUSED = re.compile(r"""[\s<>{}\[\]?*"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]""")
-
-
-def _check_host(text: str) -> str:
-    host = text.lower().removesuffix(".")
-    address = host.removeprefix("[").removesuffix("]")
-    if ":" in address:
-        try:
-            return IPv6Address(address).compressed
-        except ValueError:
-            raise fault(f"{shown(text)} is no host name", "leave the port out") from None
-    if text and (len(host) > MAX_HOST or not _HOST.fullmatch(host)):
-        raise fault(
-            f"{shown(text)} is no host name", "a whole name without scheme, port and wildcards; other letters as xn--…"
-        )
-    return host
-
-
-def _check_prefix(text: str) -> str:
-    if "?" in text:
-        raise fault("has a `?`: the query is no part of the path that is compared", "leave the query out")
-    return check_path(text) if text else text
-
-
-def _check_header_name(name: str) -> str:
-    if name.lower() in _FRAMING:
-        raise fault(f"the header {shown(name)} is set by what sends the request", "leave it out")
-    return name
-
-
-def _check_header_value(value: str) -> str:
-    if not _HEADER_VALUE.fullmatch(value):
-        raise fault("a header's value is one line without control characters")
-    return value
-
-
-def _check_method(method: str) -> str:
-    return method.upper() if method.upper() in _METHODS else method
-
-
-def _check_schedule(text: str) -> str:
-    try:
-        parse_schedule(text)
-    except ValueError as error:
-        raise fault(
-            f"{shown(text)} is no schedule: {error}", "such as `15 3 * * *`, `@daily` or `@every 90s`"
-        ) from error
-    return text
-
-
-def _check_queue(name: str) -> str:
-    if not name:
-        raise fault("is empty")
-    if len(name) > MAX_AWS_NAME or not _QUEUE.fullmatch(name):
-        raise fault(
-            f"{shown(name)} is no name of a queue",
-            f"its name, not its URL: at most {MAX_AWS_NAME} letters, digits, `-` and `_`, then `.fifo` if it is one",
-        )
-    return name
-
-
-def _check_activity(name: str) -> str:
-    if not name:
-        raise fault("is empty")
-    if len(name) > MAX_AWS_NAME or _ACTIVITY_REFUSED.search(name):
-        raise fault(
-            f"{shown(name)} is no name of an activity",
-            f"its name, not its ARN: at most {MAX_AWS_NAME} characters, no blanks, brackets or wildcards",
-        )
-    return name
 
 
 _FROM_ZERO = {"type": "integer", "minimum": 0, "maximum": MAX_COUNT}
@@ -127,9 +46,6 @@ _FROM_ZERO = {"type": "integer", "minimum": 0, "maximum": MAX_COUNT}
 
 def _messages_per_poll(data: dict[str, Any]) -> int:
     return int(data.get("messagesperpoll", 1))
-
-
-Hostname = Annotated[Text, AfterValidator(_check_host)]
 
 
 class HttpSource(Definition):
@@ -142,7 +58,7 @@ class HttpSource(Definition):
     hostname: Hostname = Field(
         "", description="Host of the request, in any case, without port. Unset: any host, after all rules with a host."
     )
-    pathprefix: Annotated[Text, AfterValidator(_check_prefix)] = Field(
+    pathprefix: Prefix = Field(
         "", description="Beginning of the path as sent, in whole segments: `/foo` covers `/foo/x`, not `/foobar`."
     )
     stripprefix: bool = Field(False, description="Whether the prefix is cut off before the request is passed on.")
@@ -157,33 +73,71 @@ class HttpSource(Definition):
 class Header(Definition):
     """One header field of a cron request."""
 
-    name: Annotated[Token, AfterValidator(_check_header_name)] = Field(description="Name of the header.")
-    value: Annotated[Text, AfterValidator(_check_header_value)] = Field(description="Its value, on one line.")
+    name: HeaderName = Field(description="Name of the header.")
+    value: HeaderValue = Field(description="Its value, on one line.")
 
 
 class CronRequest(Definition):
     """What is sent when a schedule fires."""
 
-    method: Annotated[Token, AfterValidator(_check_method)] = Field(description="HTTP method.")
+    method: Method = Field(description="HTTP method.")
     path: Path = Field(description="Path, with a query if need be; used as it is.")
     data: Text = Field("", description="Body of the request; never sent with GET.")
     headers: Annotated[tuple[Header, ...], ListedMaps] = Field((), description="Headers added to the request.")
 
 
 class CronSource(Definition):
-    """A request by schedule (see `schedule`)."""
+    """A request by schedule (see `schedule`). Each planned time fires once over the whole cluster."""
 
-    schedule: Annotated[Text, AfterValidator(_check_schedule)] = Field(
+    schedule: ScheduleLine = Field(
         description="Five fields (minute, hour, day of month, month, day of week), `@daily` and its like, or"
         " `@every 1h30m`; `CRON_TZ=Zone ` in front names a zone, else it is the daemon's."
     )
     http: CronRequest = Field(description="The request.")
+    timezone: Zone = Field(
+        "", description="Zone of the schedule, such as `Europe/Berlin`. Unset: `CRON_TZ=` in front, else the daemon's."
+    )
+    overlap: Literal["allow", "forbid", "replace"] = Field(
+        "allow",
+        description="What happens at a planned time while an earlier run is open: both run, the new one is skipped, or"
+        " the old one is cancelled.",
+    )
+    catchup: Literal["none", "last", "all"] = Field(
+        "last",
+        description="Which of the times that were missed while no node could fire are made up for: none, the last, or"
+        " all of them (100 at most).",
+    )
+    catchupseconds: Seconds = Field(600, description="How long ago a missed time may be to be made up for.")
+    maxdurationseconds: Annotated[Seconds | None, ZeroIsUnset(None)] = Field(
+        None, description="Deadline of a run. Unset: the component's `maxdurationseconds`."
+    )
+    retries: Annotated[int, Field(ge=0, le=MAX_RETRIES)] = Field(
+        0, description="How often a run that did not answer 2xx is tried again, later and later."
+    )
+
+    @model_validator(mode="after")
+    def _has_one_zone(self) -> CronSource:
+        if self.timezone and parse_schedule(self.schedule).zone is not None:
+            raise fault("has a zone here and in the schedule", "leave one of them out")
+        return self
 
 
-class SqsSource(Definition):
+class AwsSource(Definition):
+    """Where an AWS source finds its service, if not where the daemon's AWS environment and files say."""
+
+    region: Region = Field("", description="AWS region. Unset: the daemon's.")
+    endpoint: Endpoint = Field(
+        "", description="Address of the service. Unset: the daemon's, or AWS's own of the region."
+    )
+    rolearn: Role = Field(
+        "", description="Role that is assumed for all calls. Unset: the daemon's credentials as they are."
+    )
+
+
+class SqsSource(AwsSource):
     """Messages of an AWS SQS queue, or of all queues whose names begin so."""
 
-    queuename: Annotated[Text, AfterValidator(_check_queue)] = Field(description="Name of the queue.")
+    queuename: Queue = Field(description="Name of the queue.")
     path: Path = Field(description="Path that messages are POSTed to.")
     nameasprefix: bool = Field(
         False,
@@ -202,6 +156,11 @@ class SqsSource(Definition):
     visibilitytimeout: Annotated[int, Field(ge=1, le=MAX_VISIBILITY_SECONDS), ZeroIsUnset(300)] = Field(
         300, description="Seconds until an unanswered message comes back, at most."
     )
+    tasktoken: TokenPlace = Field(
+        False,
+        description="Whether messages carry a Step Functions task token (`.waitForTaskToken`) that is answered with"
+        " what the component answers: `true` if it is the body's `TaskToken`, else a JSON pointer to it.",
+    )
 
     @field_validator("concurrencyperpoller", mode="before")
     @classmethod
@@ -209,12 +168,12 @@ class SqsSource(Definition):
         return _messages_per_poll(info.data) if type(value) is int and value == 0 else value
 
 
-class StepFunctionsSource(Definition):
+class StepFunctionsSource(AwsSource):
     """Tasks of an AWS Step Functions activity."""
 
-    activityname: Annotated[Text, AfterValidator(_check_activity)] = Field(
-        description="Name of the activity; it is created if missing."
-    )
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    activityname: Activity = Field(description="Name of the activity; it is created if missing.")
     path: Path = Field(description="Path that tasks are POSTed to.")
     maxconcurrency: Annotated[Count, ZeroIsUnset(1)] = Field(
         1, description="Tasks in process at a time, over the whole cluster."
@@ -224,6 +183,15 @@ class StepFunctionsSource(Definition):
     )
     heartbeatseconds: Seconds = Field(
         4, description="Seconds between two heartbeats while a task is worked; under the state's HeartbeatSeconds."
+    )
+    answers_later: bool = Field(
+        False,
+        alias="async",
+        description="Whether 202 means that the component answers the task later itself: by its token, or through"
+        " `$MAELSTROM_PRIVATE_URL/_maelstrom/tasks/<token>/success`, `/failure` and `/heartbeat`.",
+    )
+    answerseconds: Seconds = Field(
+        3600, description="Seconds from such a 202 in which the answer must come; so long it counts as in process."
     )
 
 

@@ -51,7 +51,8 @@ def reference_text() -> str:
     parts = [_INTRODUCTION]
     for title, model in _SECTIONS:
         properties = schema["properties"] if model is FileProject else schema["$defs"][model.__name__]["properties"]
-        rows = [_row(name, properties[name], field) for name, field in model.model_fields.items()]
+        fields = {field.alias or name: field for name, field in model.model_fields.items()}
+        rows = [_row(name, properties[name], field) for name, field in fields.items()]
         parts.append("\n".join([f"## {title}\n", "| Key | Type | Default | Meaning |", "|---|---|---|---|", *rows, ""]))
     return "\n".join(parts)
 

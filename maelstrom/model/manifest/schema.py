@@ -46,8 +46,9 @@ def _property(name: str, schema: Schema) -> Schema:
 
 def _without_null(schema: Schema) -> Schema:
     """Unset is a key that is not there."""
-    (only,) = (each for each in schema["anyOf"] if each != {"type": "null"})
-    return {**only, **{key: value for key, value in schema.items() if key != "anyOf"}}
+    kinds = [each for each in schema["anyOf"] if each != {"type": "null"}]
+    kept = kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
+    return {**kept, **{key: value for key, value in schema.items() if key != "anyOf"}}
 
 
 def _or_variable(schema: Schema) -> Schema:

@@ -39,7 +39,7 @@ class Shape:
 @cache
 def shape_of(model: type[BaseModel]) -> Shape:
     hints = get_type_hints(model, include_extras=True)
-    return Shape("map", {name: _shape(hints[name]) for name in model.model_fields})
+    return Shape("map", {field.alias or name: _shape(hints[name]) for name, field in model.model_fields.items()})
 
 
 def key_hint(key: str, shape: Shape, root: Shape) -> str:

@@ -92,12 +92,20 @@ EVERYTHING = """
           h: {http: {hostname: WWW.Shop.Example, pathprefix: /a, stripprefix: true}}
           c:
             cron:
-              schedule: CRON_TZ=Europe/Berlin */5 * * * MON-FRI
+              schedule: "*/5 * * * MON-FRI"
+              timezone: Europe/Berlin
+              overlap: forbid
+              catchup: all
+              catchupseconds: 60
+              maxdurationseconds: 90
+              retries: 2
               http: {method: post, path: '/job?x=%20', data: text, headers: [{name: X-A, value: b}]}
           q:
             sqs: {queuename: q.fifo, path: /q, nameasprefix: true, maxconcurrency: 3, messagesperpoll: 10,
-                  concurrencyperpoller: 2, visibilitytimeout: 60}
-          s: {awsstepfunc: {activityname: s, path: /s, maxconcurrency: 5, concurrencyperpoller: 2, heartbeatseconds: 9}}
+                  concurrencyperpoller: 2, visibilitytimeout: 60, tasktoken: /t, region: eu-west-1,
+                  endpoint: 'https://sqs.example:4566/', rolearn: 'arn:aws:iam::123456789012:role/q'}
+          s: {awsstepfunc: {activityname: s, path: /s, maxconcurrency: 5, concurrencyperpoller: 2, heartbeatseconds: 9,
+                            async: on, answerseconds: 100}}
 """
 
 
@@ -183,7 +191,13 @@ def test_every_field_is_accepted_and_kept() -> None:
     assert {name: source.definition for name, source in entry.eventsources.items()} == {
         "h": HttpSource(hostname="www.shop.example", pathprefix="/a", stripprefix=True),
         "c": CronSource(
-            schedule="CRON_TZ=Europe/Berlin */5 * * * MON-FRI",
+            schedule="*/5 * * * MON-FRI",
+            timezone="Europe/Berlin",
+            overlap="forbid",
+            catchup="all",
+            catchupseconds=60,
+            maxdurationseconds=90,
+            retries=2,
             http=CronRequest(
                 method="POST", path="/job?x=%20", data="text", headers=(Header(name="X-A", value="b"),)
             ),
@@ -196,17 +210,37 @@ def test_every_field_is_accepted_and_kept() -> None:
             messagesperpoll=10,
             concurrencyperpoller=2,
             visibilitytimeout=60,
+            tasktoken="/t",
+            region="eu-west-1",
+            endpoint="https://sqs.example:4566",
+            rolearn="arn:aws:iam::123456789012:role/q",
         ),
         "s": StepFunctionsSource(
-            activityname="s", path="/s", maxconcurrency=5, concurrencyperpoller=2, heartbeatseconds=9
+            activityname="s",
+            path="/s",
+            maxconcurrency=5,
+            concurrencyperpoller=2,
+            heartbeatseconds=9,
+            answerseconds=100,
+            **{"async": True},
         ),
     }  # fmt: skip
 
 
 def test_every_field_of_the_models_is_in_the_file_above() -> None:
     """So that a new field is added to it, too."""
-    for model in (ComponentDefinition, Mount, HttpSource, CronSource, CronRequest, Header, SqsSource):
-        for name in model.model_fields:
+    for model in (
+        ComponentDefinition,
+        Mount,
+        HttpSource,
+        CronSource,
+        CronRequest,
+        Header,
+        SqsSource,
+        StepFunctionsSource,
+    ):
+        for name, field in model.model_fields.items():
+            name = field.alias or name
             assert f"{name}:" in EVERYTHING, f"{model.__name__}.{name}"
 
 
