@@ -15,9 +15,21 @@ instance); heads, lines, bodies, answers, forwarded and stats are pure.
 
 from maelstrom.gateway.access import AccessLog
 from maelstrom.gateway.gateway import Gateway
+from maelstrom.gateway.inside import Inside, InsideRequest
 from maelstrom.gateway.listener import Listener
 from maelstrom.gateway.policy import Limits, Policy
 from maelstrom.gateway.route import Route
 from maelstrom.gateway.stats import ComponentStats, GatewayStats
 
-__all__ = ["AccessLog", "ComponentStats", "Gateway", "GatewayStats", "Limits", "Listener", "Policy", "Route"]
+__all__ = [
+    "AccessLog",
+    "ComponentStats",
+    "Gateway",
+    "GatewayStats",
+    "Inside",
+    "InsideRequest",
+    "Limits",
+    "Listener",
+    "Policy",
+    "Route",
+]

@@ -28,13 +28,29 @@ STATUSES: Final = {
     "draining": 503,
     "deadline": 504,
 }
+# Of requests to the node itself, on the internal listener only (see inside.py).
+INSIDE_STATUSES: Final = {
+    "output_refused": 400,
+    "invalid_task_token": 404,
+    "method_not_allowed": 405,
+    "task_gone": 410,
+    "aws_refused": 502,
+    "aws_not_configured": 503,
+    "aws_throttled": 503,
+    "aws_unavailable": 503,
+    "unavailable": 503,
+}
+_ALL: Final = {**STATUSES, **INSIDE_STATUSES}
 _OTHER: Final = "start_failed"  # what else can keep a component from running (a pull, the engine)
 
 REASONS: Final = {
     200: b"OK",
+    204: b"No Content",
     400: b"Bad Request",
     404: b"Not Found",
+    405: b"Method Not Allowed",
     408: b"Request Timeout",
+    410: b"Gone",
     413: b"Content Too Large",
     431: b"Request Header Fields Too Large",
     502: b"Bad Gateway",
@@ -47,7 +63,12 @@ _RETRY_AFTER_SECONDS: Final = 1
 
 def code_of(error: MaelstromError) -> str:
     """The code that a client of the gateway sees."""
-    return error.code if error.code in STATUSES else _OTHER
+    return error.code if error.code in _ALL else _OTHER
+
+
+def status_of(error: MaelstromError) -> int:
+    """The status that goes with it."""
+    return _ALL[code_of(error)]
 
 
 def answer(
@@ -55,7 +76,7 @@ def answer(
 ) -> bytes:
     """The whole answer. `head`: what was asked, if that could be read; `reason`: message and hint are shown."""
     code = code_of(error)
-    status = STATUSES[code]
+    status = _ALL[code]
     if head is not None and accepts_only_json(head.lines):
         kind = b"application/json"
         shown = {**error.as_json(), "code": code} if reason else {"code": code}
@@ -70,7 +91,14 @@ def answer(
     if status == 503:
         seconds = error.fields.get("retry_after", _RETRY_AFTER_SECONDS)
         extra += b"Retry-After: %d\r\n" % max(1, round(seconds) if isinstance(seconds, int | float) else 1)
+    if status == 405:
+        extra += b"Allow: POST\r\n"
     return plain(status, kind, body, head, extra=extra, keep=keep)
+
+
+def done(head: RequestHead, *, keep: bool) -> bytes:
+    """The answer to what was done and has nothing to tell."""
+    return b"HTTP/1.1 204 No Content\r\nCache-Control: no-store\r\n%b\r\n" % connection_line(head, keep=keep)
 
 
 def plain(status: int, kind: bytes, body: bytes, head: RequestHead | None, *, extra: bytes = b"", keep: bool) -> bytes:

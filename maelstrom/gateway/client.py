@@ -12,15 +12,17 @@ import socket
 from math import inf
 from typing import TYPE_CHECKING, Final, cast
 
-from maelstrom.gateway.answers import STATUSES, answer, code_of, plain
+from maelstrom.gateway.answers import answer, code_of, plain, status_of
 from maelstrom.gateway.bodies import ChunkedBody, CountedBody
 from maelstrom.gateway.container import HIGH_WATER, REMEMBERED_HEAD, reset
 from maelstrom.gateway.exchange import AHEAD, GONE_SECONDS, Exchange
 from maelstrom.gateway.first_lines import F_CHUNKED, F_KEEP
 from maelstrom.gateway.forwarded import forwarded_lines, forwarded_lines_of_proxy
 from maelstrom.gateway.heads import RequestHead, request_head
+from maelstrom.gateway.inside import InsideExchange
 from maelstrom.gateway.lines import REQUEST_LINES, Malformed
 from maelstrom.gateway.lingering import Lingering
+from maelstrom.gateway.patterns import Pattern
 from maelstrom.gateway.requests import Prepared, Way, prepare
 from maelstrom.model.errors import (
     BadRequest,
@@ -32,6 +34,7 @@ from maelstrom.model.errors import (
 )
 
 if TYPE_CHECKING:
+    from maelstrom.gateway.inside import Inside
     from maelstrom.gateway.listener import Listener
 
 INPUT_AHEAD: Final = 65536  # bytes of pipelined requests read while another one is answered
@@ -51,6 +54,7 @@ class Client(asyncio.Protocol):
         "_in_head",
         "_input",
         "_lingering",
+        "_pattern",
         "_processing",
         "_remembered",
         "_slow",
@@ -77,7 +81,7 @@ class Client(asyncio.Protocol):
         self.listener = listener
         self.gateway = listener.gateway
         self.policy = listener.policy
-        self.exchange: Exchange | None = None
+        self.exchange: Exchange | InsideExchange | None = None
         self.keep = True
         self.body: CountedBody | ChunkedBody | None = None  # the request's, while something of it is to come
         self.final = False  # no request is begun after the current one
@@ -87,6 +91,7 @@ class Client(asyncio.Protocol):
         self.watched_at = inf
         self._input = b""  # read, not yet used
         self._remembered: Prepared | None = None
+        self._pattern: Pattern | None = None
         self.way: Way | None = None
         self._host: bytes | None = None
         self._forwarded = b""  # the forwarding headers for `_host`
@@ -189,7 +194,7 @@ class Client(asyncio.Protocol):
         if data.startswith(b"\r\n"):
             return None, 2  # an empty line before a request has no meaning (RFC 9112, 2.2)
         try:
-            head = request_head(data)
+            head = self._read_head(data)
         except Malformed as malformed:
             self.keep = False
             error = HeadTooLarge if malformed.code == HeadTooLarge.code else BadRequest
@@ -202,6 +207,8 @@ class Client(asyncio.Protocol):
         if head.first.path == self.policy.health_path:
             self._health(head)
             return None, head.end
+        if self.policy.reserved and head.first.path.startswith(self.policy.reserved) and self.gateway.inside:
+            return None, len(data) - len(self._ask_node(head, data[head.end :], self.gateway.inside))
         try:
             prepared = prepare(self, head, data[: head.end])
         except MaelstromError as error:
@@ -210,6 +217,16 @@ class Client(asyncio.Protocol):
             return None, head.end
         self._remembered = prepared if head.end <= REMEMBERED_HEAD else None
         return prepared, head.end
+
+    def _read_head(self, data: bytes) -> RequestHead | None:
+        head = self._pattern.read(data) if self._pattern is not None else None
+        if head is None:
+            head = request_head(data)
+            if head is not None:
+                # The second head that differs from the one before, or fits the pattern no more.
+                anew = self._pattern is None and self._remembered is not None and head.end <= REMEMBERED_HEAD
+                self._pattern = Pattern.of(data[: head.end], head) if anew else None
+        return head
 
     def _await_head(self) -> None:
         if not self._in_head:
@@ -241,7 +258,23 @@ class Client(asyncio.Protocol):
             exchange.claim()
         return rest
 
-    def _body(self, exchange: Exchange, body: CountedBody | ChunkedBody, data: bytes) -> None:
+    def _ask_node(self, head: RequestHead, rest: bytes, handler: Inside) -> bytes:
+        """Begins an exchange with this node itself; returns what does not belong to this request."""
+        now = self.gateway.monotonic()
+        self.keep = self.keep and bool(head.flags & F_KEEP) and not self.final
+        exchange = self.exchange = InsideExchange(self, head, handler, now)
+        if head.has_body:
+            chunked = head.flags & F_CHUNKED
+            self.body = ChunkedBody(REQUEST_LINES, decode=True) if chunked else CountedBody(head.length)
+            self._body_at = now
+        self.watch(now + LOOK_SECONDS)
+        exchange.begin()
+        if self.exchange is exchange and self.body is not None and rest:
+            self._body(exchange, self.body, rest)
+            rest, self._input = self._input, b""
+        return rest
+
+    def _body(self, exchange: Exchange | InsideExchange, body: CountedBody | ChunkedBody, data: bytes) -> None:
         self._body_at = self.gateway.monotonic()
         try:
             data, rest = body.feed(data)
@@ -255,7 +288,7 @@ class Client(asyncio.Protocol):
         if rest is not None:
             self.body = None
             self._input += rest
-        if data:
+        if data or self.body is None:
             exchange.body(data)
 
     def forwarded(self, head: RequestHead) -> bytes:
@@ -272,11 +305,10 @@ class Client(asyncio.Protocol):
     def respond(self, error: MaelstromError, head: RequestHead | None, request_id: bytes = b"") -> int:
         """Writes an answer; returns its status. What becomes of the connection is `answered`'s business."""
         self.keep = self.keep and self.body is None
-        code = code_of(error)
         if not self.transport.is_closing():
             reason = self.policy.show_reasons
             self.transport.write(answer(error, head, request_id=request_id, reason=reason, keep=self.keep))
-        return STATUSES[code]
+        return status_of(error)
 
     def answer_now(self, error: MaelstromError, head: RequestHead | None) -> None:
         """Answers a request that no exchange was begun for; `head`: None if it could not be read."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from maelstrom.activation.pool import Pool
     from maelstrom.gateway.access import AccessLog
     from maelstrom.gateway.container import ContainerLink
+    from maelstrom.gateway.inside import Inside
     from maelstrom.model.settings import Listen
 
 log = logging.getLogger("maelstrom.gateway")
@@ -42,13 +43,18 @@ class Gateway:
         limits: Limits | None = None,
         access: AccessLog | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        inside: Inside | None = None,
     ) -> None:
-        """`find`: the pool of a component by its full name, for the internal listener; None if there is none."""
+        """`find`: the pool of a component by its full name, for the internal listener; None if there is none.
+
+        `inside` answers requests to this node itself, where a listener's policy reserves paths for them.
+        """
         self.find = find
         self.spawn = spawn
         self.limits = limits or Limits()
         self.access = access
         self.monotonic = monotonic
+        self.inside = inside
         self.routes: RouteTable[Route] = RouteTable.build(())
         self.epoch = 0  # rises with each change of the routes: what a connection remembers is then void
         self.stats = GatewayStats()

@@ -82,7 +82,7 @@ _UNCACHED: Final = frozenset(
 _OPTIONS: Final = {b"close": CLOSE, b"keep-alive": KEEP_ALIVE, b"upgrade": CONNECTION_UPGRADE}
 _HOST: Final = re.compile(rb"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _UPGRADE: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?:/[!#$%&'*+.^_`|~0-9A-Za-z-]+)?")
-_SANE_ID: Final = re.compile(rb" *[A-Za-z0-9._:/+=@-]{1,128}")
+SANE_ID: Final = re.compile(rb" *[A-Za-z0-9._:/+=@-]{1,128}")
 _REMEMBERED: Final = 256  # bytes of the longest line that is
 
 
@@ -195,7 +195,7 @@ def _te(value: bytes) -> int:
 
 
 def _request_id(value: bytes) -> int:
-    return REQUEST_ID if _SANE_ID.fullmatch(value) else DROP
+    return REQUEST_ID if SANE_ID.fullmatch(value) else DROP
 
 
 def _expect(value: bytes) -> int:

@@ -44,6 +44,7 @@ class Policy:
 
     name: str  # for logs and metrics: `public` or `internal`
     by_name: bool = False  # `Maelstrom-Component` and `Maelstrom-Deadline` of the caller count
+    reserved: bytes = b""  # paths that begin so are this node's own; empty: none are
     health_path: bytes = b""  # answered by the gateway itself; empty: no path is reserved
     show_reasons: bool = True  # clients see why, not only the code
     trusted: tuple[Network, ...] = ()  # whose forwarding headers are kept
@@ -59,8 +60,8 @@ class Policy:
 
     @classmethod
     def internal(cls) -> Policy:
-        """For containers: a component by name or by route, and the reasons of errors."""
-        return cls(name="internal", by_name=True)
+        """For containers: a component by name or by route, the node's own paths, and the reasons of errors."""
+        return cls(name="internal", by_name=True, reserved=b"/_maelstrom/")
 
     def trusts(self, address: str) -> bool:
         """Whether that peer is a proxy in front of us. Raises nothing: an address that is none is not trusted."""
