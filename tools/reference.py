@@ -130,7 +130,7 @@ def _default(name: str, value: Any) -> str:
 
 def _statuses(code: str) -> tuple[str, str, str]:
     """The status of the gateway's answer, of the admin API's, and the exit code of maelctl."""
-    gateway = gateway_answers.STATUSES.get(code)
+    gateway = {**gateway_answers.STATUSES, **gateway_answers.INSIDE_STATUSES}.get(code)
     return str(gateway or "–"), str(wire.STATUS.get(code, 500)), str(exits.EXITS.get(code, exits.FAILED))
 
 
