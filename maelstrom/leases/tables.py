@@ -50,6 +50,8 @@ sessions = Table(
     Column("alive", Boolean, nullable=False, server_default=true()),
     Column("leaving", Boolean, nullable=False, server_default=false()),
     Column("unfit", Text, nullable=False, server_default="[]"),  # JSON: ids of sources that it cannot work for now
+    # JSON: ids of sources of which it has less than its share for a while, with nothing free
+    Column("wanting", Text, nullable=False, server_default="[]"),
     Column("opened_at", Double, nullable=False),
     Index(
         "uq_sessions_node",
@@ -75,6 +77,14 @@ leases = Table(
     Column("busy_seq", BigInteger, nullable=False, server_default=text("0")),
     Column("in_flight", BigInteger, nullable=False, server_default=text("0")),  # as of the holder's last report
     Column("granted_at", Double, nullable=False),
+    Column("task", String),  # of work that is answered later: SHA-256 of its token; such a row is nobody's
     CheckConstraint("capacity >= 0", name="capacity"),
+    Index(
+        "uq_leases_task",
+        "task",
+        unique=True,
+        postgresql_where=text("task is not null"),
+        sqlite_where=text("task is not null"),
+    ),
     postgresql_with={"fillfactor": 50},
 )

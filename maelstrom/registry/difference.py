@@ -17,6 +17,8 @@ from maelstrom.model.project import Changes, ProjectDefinition
 from maelstrom.model.source import SOURCE_TYPES, SourceDefinition
 from maelstrom.registry.records import Unreadable, definition_of, source_definition_of, text_of
 
+SETTLED_AT_FIRST_MS = 300_000  # a new era waits at least so long for sources that it has never seen
+
 
 @dataclass(slots=True)
 class Difference:
@@ -80,7 +82,8 @@ def _sources(
         if row is None:
             names["added"].append(name)
             values |= {"project": project, "name": name, "full_name": f"{project}_{name}", "version": 1}
-            found.insert_sources.append(values | {"high_ms": longest})
+            values |= {"high_ms": longest, "settled_ms": min(longest, SETTLED_AT_FIRST_MS)}
+            found.insert_sources.append(values)
             continue
         values |= {"key": row.id, "version": row.version, "enabled": row.enabled, "high_ms": max(row.high_ms, longest)}
         if row.removed:
@@ -106,12 +109,13 @@ def _columns(component: str, definition: SourceDefinition) -> dict[str, Any]:
         "type": _type_of(definition),
         "definition": text_of(definition),
         "m": getattr(definition, "maxconcurrency", None),
+        "width": getattr(definition, "concurrencyperpoller", None),
         "removed": False,
     }
 
 
 def _hidden(row: Row[Any]) -> dict[str, Any]:
-    kept = {name: getattr(row, name) for name in ("type", "definition", "m", "version", "enabled", "high_ms")}
+    kept = {name: getattr(row, name) for name in ("type", "definition", "m", "width", "version", "enabled", "high_ms")}
     return kept | {"key": row.id, "component": None, "removed": True}
 
 

@@ -24,7 +24,6 @@ from maelstrom.registry.migrate import check_schema
 from maelstrom.registry.migrate import migrate as migrate_schema
 from maelstrom.registry.records import component_of, source_of
 from maelstrom.registry.tables import components as component_table
-from maelstrom.registry.tables import event_sources
 
 PING_SECONDS = 5.0
 PERIOD_SECONDS = 2.0  # between looks at the counter where notices come too
@@ -153,7 +152,7 @@ class Registry:
             return await sources.found(connection, name, project)
 
     async def set_enabled(self, wanted: SourceFilter, enabled: bool) -> list[EventSource]:
-        """The sources that were not so before, as they are now."""
+        """The sources that were not so before, as they are now. To enable a source ends its pause, too."""
         async with transaction(self.engine) as connection:
             changed = await sources.set_enabled(connection, wanted, enabled)
         self.changes.hint()
@@ -185,7 +184,7 @@ class Registry:
         async with transaction(self.engine, write=False) as connection:
             revision = await changes.read_revision(connection)
             component_rows = (await connection.execute(select(component_table))).all()
-            source_rows = (await connection.execute(select(event_sources).where(~event_sources.c.removed))).all()
+            source_rows = await sources.everything(connection)
         found: dict[ComponentKey, Component] = {}
         for number, row in enumerate(component_rows):
             if (component := component_of(row)) is not None:

@@ -36,6 +36,8 @@ metadata = MetaData(
     }
 )
 
+ROLE = "role"  # the type of rows that are no sources: what one process of the cluster does at a time; never shown
+
 RowId = BigInteger().with_variant(Integer, "sqlite")  # only INTEGER counts up by itself there
 
 meta = Table(
@@ -87,15 +89,21 @@ event_sources = Table(
     Column("modified_at", Double, nullable=False),
     # What the leases go by.
     Column("m", Integer),  # the limit over the cluster; NULL: not polled
+    Column("width", Integer),  # of one of its pollers, for fair shares; NULL: 1
     Column("epoch", BigInteger, nullable=False, server_default=text("0")),  # rises with each grant
     Column(
         "rev", BigInteger, nullable=False, server_default=text("0")
     ),  # rises with each change that holders must learn
     Column("high_ms", BigInteger, nullable=False, server_default=text("0")),  # the longest deadline ever allowed
     Column("max_inflight", BigInteger, nullable=False, server_default=text("0")),
+    # Polls rest for pause_ms from when an observer first sees this pause_seq.
+    Column("pause_ms", BigInteger, nullable=False, server_default=text("0")),
+    Column("pause_seq", BigInteger, nullable=False, server_default=text("0")),
+    # The longest deadline that may be used: that of commits which cannot be lost any more, never above high_ms.
+    Column("settled_ms", BigInteger, nullable=False, server_default=text("0")),
     UniqueConstraint("project", "name"),
     ForeignKeyConstraint(["project", "component"], ["components.project", "components.name"]),
-    CheckConstraint("removed or component is not null", name="component_unless_removed"),
+    CheckConstraint(f"removed or component is not null or type = '{ROLE}'", name="component_unless_removed_or_role"),
     Index("ix_event_sources_component", "project", "component"),
     Index(
         "uq_event_sources_full_name",

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from maelstrom.model.component import ComponentKey
 from maelstrom.model.errors import NotFound
 from maelstrom.model.stored import SourceFilter
 from maelstrom.registry.engine import transaction
 from maelstrom.registry.registry import Registry
-from maelstrom.registry.tables import event_sources
+from maelstrom.registry.tables import ROLE, event_sources
 from tests.contract.registry.definitions import activity, cron, http, project, sqs
 
 SHOP = project(
@@ -108,6 +108,54 @@ async def test_a_removed_source_stays_hidden_and_a_put_takes_it_up_again(registr
     assert (again.id, again.epoch, again.max_inflight, again.high_ms) == (first.id, 41, 7, 60_000)
     assert (again.removed, again.enabled, again.component, again.m) == (False, True, "other", 2)
     assert again.version == 2
+
+
+async def test_rows_of_roles_are_no_sources(registry: Registry) -> None:
+    await registry.put_project(SHOP)
+    row = {"project": "", "name": "cron", "full_name": "_cron", "type": ROLE, "definition": "{}", "version": 1}
+    async with transaction(registry.engine) as connection:
+        await connection.execute(insert(event_sources), row | {"modified_at": 0.0, "m": 1, "pause_ms": 1})
+    assert len(await registry.list_sources()) == 4
+    assert await registry.list_sources(SourceFilter(prefix="cron")) == []
+    assert await registry.list_sources(SourceFilter(names=("cron",))) == []
+    with pytest.raises(NotFound):
+        await registry.find_source("cron")
+    with pytest.raises(NotFound):
+        await registry.find_source("_cron")
+    assert len(await registry.set_enabled(SourceFilter(), False)) == 4
+    await registry.set_enabled(SourceFilter(), True)
+    assert len((await registry.snapshot()).sources) == 4
+    assert [found.eventsources for found in await registry.list_projects()] == [4]
+    assert await registry.remove_project("shop")
+    kept = (await rows(registry))["cron"]
+    assert (kept.removed, kept.enabled, kept.rev, kept.pause_seq) == (False, True, 0, 0)
+
+
+async def test_what_is_put_has_a_deadline_that_is_settled_up_to_five_minutes(registry: Registry) -> None:
+    await registry.put_project(
+        project(
+            "p", a={"maxdurationseconds": 60, **_sources()}, b={"maxdurationseconds": 900, "eventsources": {"z": sqs()}}
+        )
+    )
+    assert {name: row.settled_ms for name, row in (await rows(registry)).items()} == {
+        **dict.fromkeys(_sources()["eventsources"], 60_000),
+        "z": 300_000,
+    }
+    await registry.put_project(project("p", a={"maxdurationseconds": 600, **_sources()}))
+    assert {row.settled_ms for row in (await rows(registry)).values() if not row.removed} == {60_000}
+
+
+async def test_to_enable_a_source_ends_its_pause(registry: Registry) -> None:
+    await registry.put_project(SHOP)
+    async with transaction(registry.engine) as connection:
+        await connection.execute(update(event_sources).values(pause_ms=9000, pause_seq=3))
+    await registry.set_enabled(SourceFilter(), False)
+    assert {row.pause_ms for row in (await rows(registry)).values()} == {9000}
+    assert len(await registry.set_enabled(SourceFilter(names=("a_1",)), True)) == 1
+    assert await registry.set_enabled(SourceFilter(names=("a_1",)), True) == []
+    found = await rows(registry)
+    assert (found["a_1"].pause_ms, found["a_1"].pause_seq) == (0, 4)
+    assert (found["ab1"].pause_ms, found["ab1"].pause_seq) == (9000, 3)
 
 
 async def test_the_rows_of_a_removed_project_are_taken_up_again_too(registry: Registry) -> None:
