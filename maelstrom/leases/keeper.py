@@ -11,25 +11,22 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 import maelstrom
+from maelstrom.leases.dialects import statements_over
 from maelstrom.leases.lease import Lease
 from maelstrom.leases.observer import Observer
 from maelstrom.leases.pauses import spread, until
-from maelstrom.leases.postgres import PostgresStatements
-from maelstrom.leases.session import Identity
-from maelstrom.leases.sqlite import SqliteStatements
+from maelstrom.leases.session import Identity, boot_id
 from maelstrom.leases.statements import Audit, SessionRow, Statements
 from maelstrom.leases.term import Term
 from maelstrom.leases.writer import Writer
 from maelstrom.model.clock import Clock
 from maelstrom.model.errors import MaelstromError, NotFound, StateInUse
 from maelstrom.model.source import EventSource
-from maelstrom.registry.engine import is_postgresql
 from maelstrom.registry.listen import Listener
 
 log = logging.getLogger("maelstrom.leases")
@@ -72,7 +69,7 @@ class LeaseKeeper:
         self.patience_seconds = ttl_seconds
         self._leases: dict[int, Lease] = {}
         self._beat_seconds = beat_seconds
-        self._identity = Identity(node, state_dir_id, _boot_id(), maelstrom.__version__)
+        self._identity = Identity(node, state_dir_id, boot_id(), maelstrom.__version__)
         self._statements = statements_over(database, ttl_seconds / TIMEOUTS_PER_TTL)
         self._writer = Writer(
             self._statements,
@@ -172,6 +169,10 @@ class LeaseKeeper:
 
     def wake(self) -> None:
         self._work.set()
+
+    def speak(self) -> None:
+        self._writer.speak()
+        self.wake()
 
     # for people
 
@@ -282,18 +283,3 @@ def _state(row: SessionRow) -> Literal["alive", "leaving", "dead"]:
     if not row.alive:
         return "dead"
     return "leaving" if row.leaving else "alive"
-
-
-def statements_over(database: AsyncEngine | Statements, timeout: float) -> Statements:
-    """The statements for this kind of database; each gives up after `timeout` seconds."""
-    if not isinstance(database, AsyncEngine):
-        return database
-    return PostgresStatements(database, timeout) if is_postgresql(database) else SqliteStatements(database, timeout)
-
-
-def _boot_id() -> str:
-    """Which boot of the machine this is; empty where the system does not tell."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""

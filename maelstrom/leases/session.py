@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol, TypeVar
 from uuid import uuid4
 
@@ -185,3 +186,11 @@ def _refuse_unsafe(ground: Ground) -> None:
             "the database confirms commits that a crash would lose, so no limit can be kept",
             hint="set synchronous_commit to on in PostgreSQL",
         )
+
+
+def boot_id() -> str:
+    """Which boot of the machine this is; empty where the system does not tell."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""

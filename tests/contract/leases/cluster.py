@@ -9,7 +9,7 @@ from uuid import uuid4
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from maelstrom.leases.keeper import statements_over
+from maelstrom.leases.dialects import statements_over
 from maelstrom.leases.statements import Me, NewSession, OwnLease, Want
 from maelstrom.leases.term import Ask
 from maelstrom.model.component import ComponentKey
