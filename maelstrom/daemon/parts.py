@@ -18,7 +18,7 @@ from maelstrom.model.settings import Settings
 from maelstrom.registry.registry import Registry
 from maelstrom.registry.view import View
 from maelstrom.runtime.docker import DockerRuntime
-from maelstrom.sources.aws import AwsStepFunctions
+from maelstrom.sources.aws_step_functions import AwsStepFunctions
 from maelstrom.sources.delivery import Means
 from maelstrom.sources.owner import SourceOwner
 from maelstrom.sources.step_functions import StepFunctionsKind

@@ -192,10 +192,7 @@ class AwsRefused(MaelstromError):
     """AWS refuses a call for good: a permission, a name, a limit of the account."""
 
     code = "aws_refused"
-    default_hint = (
-        "allow states:ListActivities, CreateActivity, GetActivityTask, SendTaskSuccess, SendTaskFailure and"
-        " SendTaskHeartbeat; it is tried again by itself"
-    )
+    default_hint = "allow what it says to the daemon's credentials or the source's role; it is tried again by itself"
 
 
 class ActivityMissing(NotFound):
@@ -224,6 +221,20 @@ class OutputRefused(MaelstromError):
 
     code = "output_refused"
     default_hint = "answer with JSON text of at most 262,144 bytes"
+
+
+class QueueMissing(NotFound):
+    """There is no SQS queue of the name, or none that begins so."""
+
+    code = "queue_missing"
+    default_hint = "make the queue, or correct queuename, region and account; it is looked for again by itself"
+
+
+class MessageGone(MaelstromError):
+    """A message that this receipt does not hold any more: deleted, given to others, or its time is up."""
+
+    code = "message_gone"
+    default_hint = "raise the source's visibilitytimeout if this is usual"
 
 
 # What only the admin API answers.

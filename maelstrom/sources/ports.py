@@ -1,6 +1,6 @@
 """What sources need of the rest of the node, as small protocols, so that each part is tested against a fake.
 
-The real ones: `leases.keeper` and `leases.lease`, `registry.view`, `activation.transport`, `sources.aws`.
+The real ones: `leases.keeper` and `leases.lease`, `registry.view`, `activation.transport`, `sources.aws_…`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from maelstrom.model.source import EventSource
+from maelstrom.model.source import AwsSource, EventSource
 from maelstrom.model.stored import Snapshot
 
 Spawn = Callable[[Coroutine[Any, Any, Any], str], "asyncio.Task[Any]"]
@@ -22,6 +22,13 @@ class Slot(Protocol):
 
     async def admit(self, seconds: float) -> int:
         """Waits until a request of at most `seconds` may be dispatched; the lease's epoch. Raises LeaseLost."""
+        ...
+
+    async def defer(self, task: str, seconds: float) -> bool:
+        """Goes on counting, without this node, until `task` is answered or so many seconds are over.
+
+        `give_back` then frees nothing. False if that could not be made sure of: the slot is what it was.
+        """
         ...
 
     def give_back(self) -> None:
@@ -53,6 +60,14 @@ class LeaseDesk(Protocol):
         ...
 
 
+class AnswerDesk(Protocol):
+    """Where slots wait that were deferred, of all nodes."""
+
+    async def answered(self, task: str) -> bool:
+        """The slot that was deferred under that name is free now; False if there was none. Raises Unavailable."""
+        ...
+
+
 class View(Protocol):
     """This node's copy of the registry."""
 
@@ -62,6 +77,27 @@ class View(Protocol):
     def subscribe(self, callback: Callable[[Snapshot], None]) -> Callable[[], None]:
         """`callback` gets each new snapshot; the result ends that."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a source's AWS service is, as far as the source itself says so; what is empty is as the daemon has it."""
+
+    region: str = ""
+    endpoint: str = ""
+    rolearn: str = ""
+
+    @classmethod
+    def of(cls, source: AwsSource) -> Place:
+        return cls(source.region, source.endpoint, source.rolearn)
+
+    @property
+    def elsewhere(self) -> Place:
+        """The same account and region, for another service: an endpoint is one service's."""
+        return Place(self.region, "", self.rolearn)
+
+
+HERE = Place()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +117,28 @@ class TaskFailure:
     cause: str
 
 
-class StepFunctions(Protocol):
+class TaskReports(Protocol):
+    """What a task that somebody works on is told. Raises the AWS errors of `model.errors`, and no others."""
+
+    async def succeed(self, token: str, output: str) -> None:
+        """Raises TaskGone, InvalidTaskToken, OutputRefused."""
+        ...
+
+    async def fail(self, token: str, failure: TaskFailure) -> None:
+        """Raises TaskGone, InvalidTaskToken."""
+        ...
+
+    async def heartbeat(self, token: str) -> None:
+        """Raises TaskGone, InvalidTaskToken."""
+        ...
+
+
+class StepFunctions(TaskReports, Protocol):
     """The calls of AWS Step Functions that a source makes. Raises the AWS errors of `model.errors`, and no others."""
+
+    def at(self, place: Place) -> StepFunctions:
+        """The same of another account, region or address."""
+        ...
 
     async def activity(self, name: str) -> str:
         """The activity's ARN: remembered, else looked up, else it is created."""
@@ -98,16 +154,4 @@ class StepFunctions(Protocol):
         Cancelled, it leaves the poll open, because a poll that is cut may lose a task: what it brings then is reported
         as failed with `unclaimed`.
         """
-        ...
-
-    async def succeed(self, token: str, output: str) -> None:
-        """Raises TaskGone, InvalidTaskToken, OutputRefused."""
-        ...
-
-    async def fail(self, token: str, failure: TaskFailure) -> None:
-        """Raises TaskGone, InvalidTaskToken."""
-        ...
-
-    async def heartbeat(self, token: str) -> None:
-        """Raises TaskGone, InvalidTaskToken."""
         ...

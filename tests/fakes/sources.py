@@ -17,7 +17,7 @@ from maelstrom.model.errors import ActivityMissing, InvalidTaskToken, LeaseLost,
 from maelstrom.model.source import EventSource, SourceKey, StepFunctionsSource
 from maelstrom.model.stored import Snapshot
 from maelstrom.sources.outcome import OUTPUT_BYTES
-from maelstrom.sources.ports import ActivityTask, TaskFailure
+from maelstrom.sources.ports import ActivityTask, Place, TaskFailure
 
 COMPONENT = ComponentKey("shop", "web")
 SOURCE = SourceKey("shop", "split")
@@ -71,6 +71,7 @@ class FakeLease:
         self.epoch = 7
         self.lost = self.shut = self.dropped = False
         self.admitted: list[float] = []
+        self.deferred: dict[str, float] = {}  # task → seconds; each keeps a slot busy
         self._news = asyncio.Event()
 
     def take(self) -> FakeSlot | None:
@@ -87,6 +88,13 @@ class FakeLease:
     def tell(self) -> None:
         self._news.set()
         self._news = asyncio.Event()
+
+    def answered(self, task: str) -> bool:
+        if self.deferred.pop(task, None) is None:
+            return False
+        self.busy -= 1
+        self.tell()
+        return True
 
     def resize(self, capacity: int) -> None:
         self.capacity = capacity
@@ -110,7 +118,17 @@ class FakeSlot:
         self._lease.peak_in_flight = max(self._lease.peak_in_flight, self._lease.in_flight)
         return self._lease.epoch
 
+    async def defer(self, task: str, seconds: float) -> bool:
+        if self._lease.lost:
+            return False
+        self._lease.deferred[task] = seconds
+        self._leave_flight()
+        self._state = "deferred"
+        return True
+
     def give_back(self) -> None:
+        if self._state == "deferred":
+            self._state = "free"
         if self._state != "free":
             self._leave_flight()
             self._state = "free"
@@ -136,6 +154,9 @@ class FakeDesk:
 
     def drop(self, lease: FakeLease) -> None:
         lease.dropped = lease.shut = True
+
+    async def answered(self, task: str) -> bool:
+        return any(lease.answered(task) for lease in self.leases.values())
 
 
 class FakeView:
@@ -267,6 +288,9 @@ class FakeStepFunctions:
         self._tell()
 
     # by the source
+
+    def at(self, place: Place) -> FakeStepFunctions:
+        return self
 
     async def activity(self, name: str) -> str:
         self._count("activity")

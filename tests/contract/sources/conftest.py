@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from maelstrom.sources.aws import AwsStepFunctions
+from maelstrom.sources.aws import Lanes
+from maelstrom.sources.aws_step_functions import AwsStepFunctions
 from tests.support.aws import CREDENTIALS, StandIn, stand_in
 
 
@@ -35,6 +36,6 @@ def environ(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> pytest.MonkeyP
 @pytest.fixture
 async def real(aws: StandIn, environ: pytest.MonkeyPatch) -> AsyncIterator[AwsStepFunctions]:
     environ.setenv("AWS_ENDPOINT_URL_SFN", aws.url)
-    service = AwsStepFunctions(poll_threads=16, call_threads=4)
+    service = AwsStepFunctions(lanes=Lanes("aws", polls=16, calls=4))
     yield service
     service.close()

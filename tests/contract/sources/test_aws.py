@@ -19,7 +19,8 @@ from maelstrom.model.errors import (
     OutputRefused,
     TaskGone,
 )
-from maelstrom.sources.aws import AwsStepFunctions
+from maelstrom.sources.aws import Lanes
+from maelstrom.sources.aws_step_functions import AwsStepFunctions
 from maelstrom.sources.ports import TaskFailure
 from tests.support.aws import REGION, StandIn
 from tests.support.wait import eventually
@@ -115,7 +116,14 @@ async def test_missing_credentials_and_region_are_said_and_found_when_they_come(
     (tmp_path / ".aws" / "credentials").write_text(
         "[default]\naws_access_key_id = test\naws_secret_access_key = test\n"
     )
-    assert (await service.activity(name)).endswith(name)
+
+    async def found() -> bool:
+        try:
+            return (await service.activity(name)).endswith(name)
+        except AwsNotConfigured:
+            return False
+
+    await eventually(found)
 
 
 @pytest.mark.parametrize("variable", ["AWS_DEFAULT_REGION", "AWS_REGION"])
@@ -138,7 +146,7 @@ async def test_a_hundred_open_polls_do_not_keep_a_report_waiting(
     aws: StandIn, environ: pytest.MonkeyPatch, name: str
 ) -> None:
     environ.setenv("AWS_ENDPOINT_URL_SFN", aws.url)
-    service = AwsStepFunctions(poll_threads=100, call_threads=1)
+    service = AwsStepFunctions(lanes=Lanes("aws", polls=100, calls=1))
     arn = await service.activity(name)
     before = aws.calls().get("GetActivityTask", 0)
     loop = asyncio.get_running_loop()
@@ -153,7 +161,7 @@ async def test_calls_that_wait_when_the_node_ends_fail_in_our_words(
     aws: StandIn, environ: pytest.MonkeyPatch, name: str
 ) -> None:
     environ.setenv("AWS_ENDPOINT_URL_SFN", aws.url)
-    service = AwsStepFunctions(call_threads=1)
+    service = AwsStepFunctions(lanes=Lanes("aws", polls=16, calls=1))
     arn = await service.activity(name)
     aws.faults({"action": "SendTaskHeartbeat", "code": "TaskTimedOut", "seconds": 0.5})
     loop = asyncio.get_running_loop()
@@ -173,7 +181,7 @@ async def test_a_poll_that_never_ran_is_not_run_after_its_cancellation(
     aws: StandIn, environ: pytest.MonkeyPatch, name: str
 ) -> None:
     environ.setenv("AWS_ENDPOINT_URL_SFN", aws.url)
-    service = AwsStepFunctions(poll_threads=1)
+    service = AwsStepFunctions(lanes=Lanes("aws", polls=1, calls=4))
     arn = await service.activity(name)
     before = aws.calls().get("GetActivityTask", 0)
     loop = asyncio.get_running_loop()
@@ -190,7 +198,7 @@ async def test_a_poll_that_never_ran_is_not_run_after_its_cancellation(
 def test_an_open_poll_does_not_keep_a_process_from_ending(aws: StandIn, environ: pytest.MonkeyPatch, name: str) -> None:
     program = """
 import asyncio
-from maelstrom.sources.aws import AwsStepFunctions
+from maelstrom.sources.aws_step_functions import AwsStepFunctions
 from maelstrom.sources.ports import TaskFailure
 
 async def main(name):
@@ -210,6 +218,6 @@ asyncio.run(main("%s"))
 
 
 def test_boto3_is_not_imported_before_it_is_needed() -> None:
-    program = "import sys, maelstrom.sources.aws, maelstrom.sources.owner; print('boto3' in sys.modules)"
+    program = "import sys, maelstrom.sources.aws_step_functions, maelstrom.sources.owner; print('boto3' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=True)
     assert run.stdout == "False\n"

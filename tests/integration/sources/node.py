@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from maelstrom.model.source import EventSource, SourceType
-from maelstrom.sources.aws import AwsStepFunctions
+from maelstrom.sources.aws import Lanes
+from maelstrom.sources.aws_step_functions import AwsStepFunctions
 from maelstrom.sources.delivery import Means
 from maelstrom.sources.kind import Kind
 from maelstrom.sources.owner import SourceOwner
@@ -35,7 +36,7 @@ class RealClock:
 class Node:
     def __init__(self, sources: tuple[EventSource, ...], handle: Handler, seconds: int) -> None:
         self.tasks = TaskOwner()
-        self.service = AwsStepFunctions(poll_threads=64, call_threads=8)
+        self.service = AwsStepFunctions(lanes=Lanes("aws", polls=64, calls=8))
         self.worker = FakeWorker(handle)
         self.desk = FakeDesk()
         self.view = FakeView(*sources, components=(component(seconds),))
