@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 import maelstrom
 from maelstrom.leases.dialects import statements_over
 from maelstrom.leases.lease import Lease
+from maelstrom.leases.namesake import await_name
 from maelstrom.leases.observer import Observer
 from maelstrom.leases.pauses import spread, until
 from maelstrom.leases.session import Identity, boot_id
@@ -25,7 +26,7 @@ from maelstrom.leases.statements import Audit, SessionRow, Statements
 from maelstrom.leases.term import Term
 from maelstrom.leases.writer import Writer
 from maelstrom.model.clock import Clock
-from maelstrom.model.errors import MaelstromError, NotFound, StateInUse
+from maelstrom.model.errors import MaelstromError, NotFound
 from maelstrom.model.source import EventSource
 from maelstrom.registry.listen import Listener
 
@@ -94,7 +95,7 @@ class LeaseKeeper:
 
         Raises StateInUse if another live node has the name (seen by its beats, which takes up to its ttl), Unavailable.
         """
-        await self._await_name()
+        await await_name(self._statements, self._identity, self.clock, self._beat_seconds)
         while self._writer.session.me is None:
             await self._writer.step()
 
@@ -218,25 +219,6 @@ class LeaseKeeper:
             if lease.dropped and lease.term.row is None and not lease.busy:
                 del self._leases[id]
             lease.tell()
-
-    async def _await_name(self) -> None:
-        """Another node with this name and another state directory is alive if it beats, else buried after its ttl."""
-        seen: dict[str, tuple[int, float]] = {}
-        while True:
-            rows = [row for row in await self._statements.sessions() if row.alive and self._is_namesake(row)]
-            now = self.clock.monotonic()
-            for row in rows:
-                beat, since = seen.setdefault(row.id, (row.beat, now))
-                if row.beat != beat:
-                    raise StateInUse(f"another live node of the cluster has the name {row.node}")
-                if now - since >= row.ttl_ms / 1000:
-                    await self._statements.bury(row.id, row.beat)
-            if not rows:
-                return
-            await self.clock.sleep(min(self._beat_seconds, 0.5))
-
-    def _is_namesake(self, row: SessionRow) -> bool:
-        return row.node == self._identity.node and row.state_dir != self._identity.state_dir
 
     async def _write(self) -> None:
         failures = 0

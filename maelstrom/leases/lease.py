@@ -14,12 +14,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import random
 from typing import Protocol
 
+from maelstrom.leases.fitness import Fitness
 from maelstrom.leases.term import AGAIN_SECONDS, Term, Use, Verdict
 from maelstrom.model.clock import Clock
 from maelstrom.model.errors import LeaseLost
 from maelstrom.model.source import EventSource
+
+log = logging.getLogger("maelstrom.leases")
 
 
 class Holder(Protocol):
@@ -46,6 +51,10 @@ class Holder(Protocol):
         """There is something to ask the database."""
         ...
 
+    def speak(self) -> None:
+        """What this node says of itself has changed: the next statement is sent at once and tells others."""
+        ...
+
 
 class Lease:
     """The right of this node to work on up to `capacity` items of one source at a time."""
@@ -53,6 +62,7 @@ class Lease:
     def __init__(self, source: EventSource, holder: Holder) -> None:
         self.source = source
         self.term = Term(source.id, source.maxconcurrency or 0)
+        self.fitness = Fitness()
         self.dropped = False
         self._holder = holder
         self._change: asyncio.Future[None] | None = None
@@ -88,6 +98,29 @@ class Lease:
         if self._change is None:
             self._change = asyncio.get_running_loop().create_future()
         await asyncio.shield(self._change)  # others wait for the same: one of them cancelled must not end it
+
+    def unfit(self, reason: str) -> None:
+        """A poll, or a start of the component, has failed: to be called each time, whatever the error.
+
+        Once that has gone on for 10 s, with no call of `fit` between, this node is dealt no share of the source, unless
+        no node is fit for it: open work goes on, but no slot is free and the capacity goes to other nodes. After 30 s,
+        later after up to 10 min, it is dealt in again; then the first error is enough. `reason` is for the log. Costs
+        nothing but the first time.
+        """
+        now = self._holder.clock.monotonic()
+        if self.fitness.failed(now, random.random()):
+            fields = {"source": self.source.key.full_name, "reason": reason}
+            log.warning("this node leaves a source to others until it can work it", extra=fields)
+            self._holder.speak()
+
+    def fit(self) -> None:
+        """A poll has reached the service, or the component has answered: ends whatever `unfit` began, at once.
+
+        To be called each time; costs nothing while there is no trouble.
+        """
+        if self.fitness.troubled and self.fitness.well(self._holder.clock.monotonic()):
+            log.info("this node can work a source again", extra={"source": self.source.key.full_name})
+            self._holder.speak()
 
     def tell(self) -> None:
         """Wakes all who wait in `changed`."""

@@ -51,10 +51,14 @@ class Writer:
         """Seconds until a beat is to be sent."""
         return max(0.0, self._last_beat + self._beat_seconds - self._clock.monotonic())
 
+    def speak(self) -> None:
+        """What the session says of itself has changed: its next beat is due now."""
+        self._last_beat = NEVER
+
     def leave(self) -> None:
         """The next statement, sent at once, says that this node is leaving; no more capacity is asked for."""
         self.session.leaving = True
-        self._last_beat = NEVER
+        self.speak()
 
     async def step(self) -> bool:
         """Sends what is most urgent. False if there was nothing to send.
