@@ -16,6 +16,8 @@ from maelstrom.leases.statements import (
     Audit,
     AuditLease,
     Confirmed,
+    Defer,
+    Deferred,
     Ground,
     Held,
     Me,
@@ -114,19 +116,44 @@ class PostgresStatements:
         sources, busy = list(busy_ms), list(busy_ms.values())
         return True if await self._guarded(sql.ADOPT, me, formers=list(formers), sources=sources, busy=busy) else None
 
-    async def view(self, held: Sequence[Held]) -> View:
+    async def defer(self, me: Me, defers: Sequence[Defer]) -> list[Deferred] | None:
+        rows = await self._guarded(
+            sql.DEFER,
+            me,
+            tasks=[item.task for item in defers],
+            sources=[item.source for item in defers],
+            leases=[item.lease for item in defers],
+            rows=[item.row for item in defers],
+            busy=[item.busy_ms for item in defers],
+        )
+        return [Deferred(row.task, row.capacity) for row in rows if row.task is not None] if rows else None
+
+    async def answered(self, tasks: Sequence[str]) -> list[str]:
+        return [row.task for row in await self._run(sql.ANSWERED, tasks=list(tasks))]
+
+    async def pause(self, source: int, milliseconds: int) -> None:
+        await self._execute(sql.PAUSE, source=source, ms=milliseconds)
+
+    async def rested(self, rests: Sequence[tuple[int, int, int]]) -> None:
+        sources, seqs, left = ([rest[i] for rest in rests] for i in range(3))
+        await self._execute(sql.RESTED, sources=sources, seqs=seqs, rests=left)
+
+    async def view(self, held: Sequence[Held], tasks: Sequence[str] = ()) -> View:
         async with autocommit(self._engine, timeout=self._timeout) as connection:
             sessions = (await connection.execute(prepared(sql.VIEW_SESSIONS))).all()
             orphans = (await connection.execute(prepared(sql.VIEW_ORPHANS))).all()
             values = {"sources": [h.source for h in held], "epochs": [h.epoch for h in held]}
             sources = (await connection.execute(prepared(sql.VIEW_SOURCES), values)).all() if held else []
+            asked = {"tasks": list(tasks)}
+            there = (await connection.execute(prepared(sql.TASKS), asked)).scalars().all() if tasks else []
         return View(
             sessions[0].era.hex if sessions else "",
             tuple(
                 SeenSession(s.id.hex, s.beat, s.ttl_ms, bool(s.live), s.leases) for s in sessions if s.id is not None
             ),
             tuple(SeenLease(row.id.hex, row.busy_ms, row.busy_seq) for row in orphans),
-            tuple(SourceNow(row.id, row.m, bool(row.works), row.total, row.ahead) for row in sources),
+            tuple(SourceNow(*row) for row in sources),
+            frozenset(there),
         )
 
     async def bury(self, session: str, beat: int) -> bool:
@@ -146,6 +173,10 @@ class PostgresStatements:
             seqs=[lease.busy_seq for lease, _ in rests],
             rests=[rest for _, rest in rests],
         )
+
+    async def role(self, name: str) -> int | None:
+        rows = await self._run(sql.ROLE_ROW, name=name)
+        return int(rows[0].id) if rows else None
 
     async def sessions(self) -> list[SessionRow]:
         return [

@@ -7,6 +7,7 @@ that somebody has locked is skipped, so that no slow transaction holds up a beat
 from __future__ import annotations
 
 from maelstrom.leases.statements import ALL_CAPACITY, NEW_SOURCES
+from maelstrom.registry.tables import ROLE
 
 # The server's identity: a copy has the same, but a promoted one goes on in another timeline. An ordinary role may ask.
 SERVER = (
@@ -97,6 +98,43 @@ up as (
 select me.beat from me
 """
 
+# Whatever adds capacity raises the epoch: a task's row that is written again does.
+DEFER = f"""{GUARD}, w as (
+  select * from unnest(cast(:tasks as text[]), cast(:sources as bigint[]), cast(:leases as uuid[]),
+    cast(:rows as uuid[]), cast(:busy as bigint[])) t(task, source, lease, id, busy)),
+got as materialized (
+  select s.id from event_sources s where s.id in (select source from w) and exists (select from me)
+  order by s.id for no key update skip locked),
+up as (
+  update event_sources s set epoch = s.epoch + 1 from got where s.id = got.id returning s.id, s.epoch),
+ins as (
+  insert into leases (id, source, session, capacity, epoch, busy_ms, in_flight, granted_at, task)
+  select w.id, w.source, null, 1, up.epoch, w.busy, 1, {NOW}, w.task from w join up on up.id = w.source
+  on conflict do nothing returning id),
+gone as (
+  select w.lease, count(*) n from w join ins on ins.id = w.id group by w.lease),
+cut as (
+  update leases l set capacity = greatest(0, l.capacity - g.n), in_flight = greatest(0, l.in_flight - g.n)
+  from gone g, me where l.id = g.lease and l.session = me.id returning l.id, l.capacity)
+select w.task, coalesce(cut.capacity, l.capacity) capacity
+from me left join (w join up on up.id = w.source) on true
+left join cut on cut.id = w.lease left join leases l on l.id = w.lease and l.session = me.id
+"""
+ANSWERED = """
+with del as (delete from leases where task = any(cast(:tasks as text[])) returning task, source)
+select task, pg_notify('leases', source::text) told from del
+"""
+TASKS = "select task from leases where task = any(cast(:tasks as text[]))"
+PAUSE = """
+update event_sources set pause_ms = :ms, pause_seq = pause_seq + 1 where id = :source
+returning pg_notify('leases', id::text)
+"""
+RESTED = """
+update event_sources s set pause_ms = w.rest, pause_seq = s.pause_seq + 1
+from unnest(cast(:sources as bigint[]), cast(:seqs as bigint[]), cast(:rests as bigint[])) w(id, seq, rest)
+where s.id = w.id and s.pause_seq = w.seq
+"""
+
 # The condition on `over` makes its update come first: the name must be free by then.
 OPEN = f"""
 with over as (
@@ -134,10 +172,11 @@ from era e left join sessions s on true left join n on n.session = s.id where e.
 VIEW_ORPHANS = f"select l.id, l.busy_ms, l.busy_seq from leases l where not {LIVE}"
 VIEW_SOURCES = """
 select s.id, coalesce(s.m, 0) m, s.enabled and not s.removed works, coalesce(sum(l.capacity), 0)::bigint total,
-  coalesce(sum(l.capacity) filter (where l.epoch < h.epoch), 0)::bigint ahead
+  coalesce(sum(l.capacity) filter (where l.epoch < h.epoch or l.task is not null), 0)::bigint ahead,
+  s.high_ms, s.settled_ms, s.pause_ms, s.pause_seq
 from unnest(cast(:sources as bigint[]), cast(:epochs as bigint[])) h(source, epoch)
 join event_sources s on s.id = h.source left join leases l on l.source = s.id
-group by s.id, s.m, s.enabled, s.removed
+group by s.id, h.epoch
 """
 
 GROUND = f"""
@@ -168,6 +207,14 @@ OWN = """
 select s.beat, s.alive and s.era = e.val live, l.id, l.source, l.capacity, l.epoch
 from era e join sessions s on s.id = cast(:session as uuid) left join leases l on l.session = s.id
 where e.id = 1
+"""
+
+# A hidden source of no project: its limit is 1, and no request runs under it.
+ROLE_ROW = f"""
+with made as (
+  insert into event_sources (project, name, full_name, type, definition, version, modified_at, m)
+  values ('', :name, '_' || cast(:name as text), '{ROLE}', '{{}}', 1, {NOW}, 1) on conflict do nothing returning id)
+select id from made union all select id from event_sources where project = '' and name = :name
 """
 
 SESSIONS = f"""

@@ -10,9 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from maelstrom.leases import sqlite_reads as reads
 from maelstrom.leases import sqlite_steps as steps
+from maelstrom.leases import sqlite_tasks as task_steps
 from maelstrom.leases.statements import (
     Audit,
     Confirmed,
+    Defer,
+    Deferred,
     Ground,
     Held,
     Me,
@@ -65,8 +68,20 @@ class SqliteStatements:
     async def adopt(self, me: Me, formers: Sequence[str], busy_ms: dict[int, int]) -> bool | None:
         return await self._run(steps.adopt, me, formers, busy_ms)
 
-    async def view(self, held: Sequence[Held]) -> View:
-        return await self._run(reads.view, held, write=False)
+    async def defer(self, me: Me, defers: Sequence[Defer]) -> list[Deferred] | None:
+        return await self._run(task_steps.defer, me, defers)
+
+    async def answered(self, tasks: Sequence[str]) -> list[str]:
+        return await self._run(task_steps.answered, tasks)
+
+    async def pause(self, source: int, milliseconds: int) -> None:
+        await self._run(task_steps.pause, source, milliseconds)
+
+    async def rested(self, rests: Sequence[tuple[int, int, int]]) -> None:
+        await self._run(task_steps.rested, rests)
+
+    async def view(self, held: Sequence[Held], tasks: Sequence[str] = ()) -> View:
+        return await self._run(reads.view, held, tasks, write=False)
 
     async def bury(self, session: str, beat: int) -> bool:
         return await self._run(steps.bury, session, beat)
@@ -79,6 +94,9 @@ class SqliteStatements:
 
     async def write_back(self, rests: Sequence[tuple[SeenLease, int]]) -> None:
         await self._run(steps.write_back, rests)
+
+    async def role(self, name: str) -> int | None:
+        return await self._run(steps.role, name)
 
     async def sessions(self) -> list[SessionRow]:
         return await self._run(reads.session_rows, write=False)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection
 
 from maelstrom.leases.sqlite_steps import LIVE, NOW, own_lease, prepared
+from maelstrom.leases.sqlite_tasks import there
 from maelstrom.leases.statements import Audit, AuditLease, Held, Own, SessionRow, SourceNow, View
 from maelstrom.leases.watch import SeenLease, SeenSession
 
@@ -23,7 +24,7 @@ def own(db: Connection, session: str) -> Own | None:
     return Own(row.beat, bool(row.live), tuple(own_lease(found) for found in leases))
 
 
-def view(db: Connection, held: Sequence[Held]) -> View:
+def view(db: Connection, held: Sequence[Held], tasks: Sequence[str] = ()) -> View:
     sessions = db.execute(
         prepared(
             "select s.id, s.beat, s.ttl_ms, s.alive and s.era = e.val live,"
@@ -35,7 +36,8 @@ def view(db: Connection, held: Sequence[Held]) -> View:
         prepared(
             "select s.id, coalesce(s.m, 0) m, s.enabled and not s.removed works,"
             " coalesce(sum(l.capacity), 0) total,"
-            " coalesce(sum(l.capacity) filter (where l.epoch < json_extract(h.value, '$[1]')), 0) ahead"
+            " coalesce(sum(l.capacity) filter (where l.epoch < json_extract(h.value, '$[1]') or l.task is not null), 0)"
+            " ahead, s.high_ms, s.settled_ms, s.pause_ms, s.pause_seq"
             " from json_each(:held) h join event_sources s on s.id = json_extract(h.value, '$[0]')"
             " left join leases l on l.source = s.id group by s.id"
         ),
@@ -45,7 +47,11 @@ def view(db: Connection, held: Sequence[Held]) -> View:
         db.execute(prepared("select val from era")).scalar() or "",
         tuple(SeenSession(s.id, s.beat, s.ttl_ms, bool(s.live), s.leases) for s in sessions),
         tuple(SeenLease(row.id, row.busy_ms, row.busy_seq) for row in orphans),
-        tuple(SourceNow(s.id, s.m, bool(s.works), s.total, s.ahead) for s in sources),
+        tuple(
+            SourceNow(s.id, s.m, bool(s.works), s.total, s.ahead, s.high_ms, s.settled_ms, s.pause_ms, s.pause_seq)
+            for s in sources
+        ),
+        there(db, tasks) if tasks else frozenset(),
     )
 
 

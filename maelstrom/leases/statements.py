@@ -9,163 +9,54 @@ have taken effect, or may still do. It must not know of holders, clocks or waiti
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
-from maelstrom.leases.term import Ask, Note, longest_busy_milliseconds
-from maelstrom.leases.watch import SeenLease, SeenSession
-from maelstrom.model.errors import SchemaMismatch
+from maelstrom.leases.rows import (
+    ALL_CAPACITY,
+    NEW_SOURCES,
+    Audit,
+    AuditLease,
+    Confirmed,
+    Defer,
+    Deferred,
+    Ground,
+    Held,
+    Me,
+    NewSession,
+    Own,
+    OwnLease,
+    SessionRow,
+    SourceNow,
+    View,
+    Want,
+    blocking_ms,
+    no_era,
+)
+from maelstrom.leases.term import Ask, Note
+from maelstrom.leases.watch import SeenLease
 
-NEW_SOURCES = 0  # no source's id: a row that blocks those which were never granted in the present era
-ALL_CAPACITY = 1 << 40  # above any limit
-
-
-def blocking_ms(high_ms: dict[int, int], ttl_ms: int) -> dict[int, int]:
-    """How long each source is blocked when an era begins, by its longest deadline; sources put later by the longest."""
-    blocks = {source: ttl_ms + longest_busy_milliseconds(high) for source, high in high_ms.items()}
-    blocks[NEW_SOURCES] = max(blocks.values(), default=ttl_ms)
-    return blocks
-
-
-def no_era() -> SchemaMismatch:
-    return SchemaMismatch(
-        "the database's era is missing, though its tables are there", hint="put back a whole copy of it"
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Me:
-    """Who sends a statement, and what he last knew. Ids are 32 hexadecimal digits."""
-
-    session: str
-    beat: int
-    era: str
-
-
-@dataclass(frozen=True, slots=True)
-class NewSession:
-    """A session to be opened under a random id."""
-
-    id: str
-    node: str
-    state_dir: str
-    boot: str
-    version: str
-    ttl_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Ground:
-    """What the server says of itself."""
-
-    era: str
-    current: bool  # it is the server, and the timeline, that the era began on
-    durable: bool  # a commit that it confirms outlives its crash
-    writable: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Want:
-    """Capacity to be granted: to a new row of that id, or to the own row that has it."""
-
-    source: int
-    capacity: int
-    lease: str
-
-
-@dataclass(frozen=True, slots=True)
-class OwnLease:
-    """A lease row of the own session."""
-
-    id: str
-    source: int
-    capacity: int
-    epoch: int
-
-
-@dataclass(frozen=True, slots=True)
-class Own:
-    """The own session as it is now, and all its leases."""
-
-    beat: int
-    alive: bool  # and of the present era
-    leases: tuple[OwnLease, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Confirmed:
-    """What the database says of a lease that was asked for."""
-
-    lease: str
-    capacity: int
-    limit: int
-    fits: bool  # all capacities of the source add up to no more than its limit
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A source that this node is interested in, with the epoch of its own row if it has one."""
-
-    source: int
-    epoch: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class SourceNow:
-    """A source's row, and the capacities given out."""
-
-    id: int
-    limit: int
-    works: bool  # enabled and not removed
-    total: int
-    ahead: int  # of rows with a lower epoch than the own one
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What one pass of an observer reads."""
-
-    era: str
-    sessions: tuple[SeenSession, ...]
-    orphans: tuple[SeenLease, ...]  # leases without a living session
-    sources: tuple[SourceNow, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SessionRow:
-    """A session for people, and for those who look for another one with their name."""
-
-    id: str
-    node: str
-    state_dir: str
-    version: str
-    beat: int
-    ttl_ms: int
-    alive: bool
-    leaving: bool
-    age_seconds: float  # by the database's clock
-
-
-@dataclass(frozen=True, slots=True)
-class AuditLease:
-    """One lease of a source as `maelctl es audit` shows it. `node` is empty for a row that is nobody's."""
-
-    node: str
-    capacity: int
-    inflight: int
-    epoch: int
-    age_seconds: float
-    id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Audit:
-    """A source's limit and what is given out of it, over all nodes. Other nodes' `inflight` is at most a beat old."""
-
-    limit: int | None  # None: the source is not polled
-    inflight: int
-    max_inflight: int  # the highest number ever, kept in the database
-    leases: tuple[AuditLease, ...]
+__all__ = [
+    "ALL_CAPACITY",
+    "NEW_SOURCES",
+    "Audit",
+    "AuditLease",
+    "Confirmed",
+    "Defer",
+    "Deferred",
+    "Ground",
+    "Held",
+    "Me",
+    "NewSession",
+    "Own",
+    "OwnLease",
+    "SessionRow",
+    "SourceNow",
+    "Statements",
+    "View",
+    "Want",
+    "blocking_ms",
+    "no_era",
+]
 
 
 class Statements(Protocol):
@@ -223,9 +114,23 @@ class Statements(Protocol):
         """Moves all rows of the own former sessions to this one; `busy_ms` by source, 0 for those not in it."""
         ...
 
+    async def defer(self, me: Me, defers: Sequence[Defer]) -> list[Deferred] | None:
+        """Makes those rows; a task that has one keeps it. A source whose row is locked by somebody is left out."""
+        ...
+
+    # of anybody
+
+    async def answered(self, tasks: Sequence[str]) -> list[str]:
+        """Deletes the rows of these tasks and wakes other nodes; those that were there."""
+        ...
+
+    async def pause(self, source: int, milliseconds: int) -> None:
+        """All nodes rest for so long from when they see it. 0 ends a pause."""
+        ...
+
     # of an observer
 
-    async def view(self, held: Sequence[Held]) -> View: ...
+    async def view(self, held: Sequence[Held], tasks: Sequence[str] = ()) -> View: ...
 
     async def bury(self, session: str, beat: int) -> bool:
         """Ends another session if its beat is still that one."""
@@ -241,6 +146,14 @@ class Statements(Protocol):
 
     async def write_back(self, rests: Sequence[tuple[SeenLease, int]]) -> None:
         """Lowers what such rows promise to what is left of it, in ms."""
+        ...
+
+    async def rested(self, rests: Sequence[tuple[int, int, int]]) -> None:
+        """(source, pause_seq, ms): lowers what is left of pauses that are still as they were seen."""
+        ...
+
+    async def role(self, name: str) -> int | None:
+        """The id of a role's row, which is made if there is none. None: somebody is making it, ask again."""
         ...
 
     # for people

@@ -182,7 +182,7 @@ async def test_an_audit_shows_rows_of_nobody_and_of_no_source(cluster: Cluster) 
 
 async def test_no_statement_seems_so_dear_that_the_server_would_compile_it(postgres_cluster: Cluster) -> None:
     """That takes longer than a statement may; the planner knows nothing of tables that are new."""
-    values = {"beat": "0", "ttl_ms": "1", "source": "1", "leaving": "false", "ending": "false"}
+    values = {"beat": "0", "ttl_ms": "1", "ms": "1", "source": "1", "leaving": "false", "ending": "false"}
     names = dict.fromkeys(("node", "state_dir", "boot", "version"), "''")
     ids = dict.fromkeys(("session", "era", "id", "seen", "val"), "'00000000000000000000000000000000'")
     statements = {

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from maelstrom.leases.statements import ALL_CAPACITY, Held, Me, NewSession, Want
+from maelstrom.leases.statements import ALL_CAPACITY, Defer, Held, Me, NewSession, Want
 from maelstrom.leases.term import Ask, Note, longest_busy_milliseconds
 from maelstrom.model.errors import SchemaMismatch
 from maelstrom.registry.engine import make_engine
@@ -19,7 +19,7 @@ from tests.contract.leases.cluster import Cluster
 from tests.support.postgres import PostgresServer, new_folder
 from tests.support.wait import eventually
 
-STATEMENTS = ("beat", "grant", "ask", "release", "end", "adopt")
+STATEMENTS = ("beat", "grant", "ask", "release", "end", "adopt", "defer")
 
 
 async def send(cluster: Cluster, kind: str, me: Me, source: int, lease: str) -> object:
@@ -30,6 +30,8 @@ async def send(cluster: Cluster, kind: str, me: Me, source: int, lease: str) -> 
         return await statements.grant(me, [Want(source, 1, lease)])
     if kind == "ask":
         return await statements.ask(me, [Ask(lease, 5000, 1, 1)])
+    if kind == "defer":
+        return await statements.defer(me, [Defer("task", source, lease, uuid4().hex, 9000)])
     if kind == "adopt":
         return await statements.adopt(me, [uuid4().hex], {source: 9000})
     return await statements.release(me, [lease], end=kind == "end")
