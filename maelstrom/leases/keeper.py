@@ -21,6 +21,7 @@ from maelstrom.leases.lease import Lease
 from maelstrom.leases.namesake import await_name
 from maelstrom.leases.observer import Observer
 from maelstrom.leases.pauses import spread, until
+from maelstrom.leases.role import Role
 from maelstrom.leases.session import Identity, boot_id
 from maelstrom.leases.statements import Audit, SessionRow, Statements
 from maelstrom.leases.term import Term
@@ -69,6 +70,7 @@ class LeaseKeeper:
         self.clock = clock
         self.patience_seconds = ttl_seconds
         self._leases: dict[int, Lease] = {}
+        self._roles: dict[str, Role] = {}
         self._beat_seconds = beat_seconds
         self._identity = Identity(node, state_dir_id, boot_id(), maelstrom.__version__)
         self._statements = statements_over(database, ttl_seconds / TIMEOUTS_PER_TTL)
@@ -149,8 +151,8 @@ class LeaseKeeper:
         """The lease of a source, one per source; again with what changed of it. Capacity comes, and goes, by itself."""
         lease = self._leases.get(source.id)
         if lease is None:
-            lease = self._leases[source.id] = Lease(source, self)
-        lease.source = source
+            term = Term(source.id, source.maxconcurrency or 0)
+            lease = self._leases[source.id] = Lease(source.key.full_name, term, self)
         lease.dropped = False
         term = lease.term
         term.limit = source.maxconcurrency or 0
@@ -167,6 +169,14 @@ class LeaseKeeper:
         lease.dropped = lease.term.closing = True
         lease.tell()
         self.wake()
+
+    def role(self, name: str) -> Role:
+        """A role of that name, one per name: what one process of the cluster does at a time."""
+        role = self._roles.get(name)
+        if role is None:
+            role = self._roles[name] = Role(name, self)
+            self._news.set()
+        return role
 
     def wake(self) -> None:
         self._work.set()
@@ -193,8 +203,8 @@ class LeaseKeeper:
     async def in_flight(self) -> dict[int, int]:
         """Requests in flight by source id, over all nodes; other nodes' part is at most a beat old."""
         others = await self._statements.in_flight(self._session() or "")
-        for lease in self._leases.values():
-            others[lease.source.id] = others.get(lease.source.id, 0) + lease.in_flight
+        for id, lease in self._leases.items():
+            others[id] = others.get(id, 0) + lease.in_flight
         return others
 
     async def sessions(self) -> list[SessionInfo]:
@@ -219,6 +229,14 @@ class LeaseKeeper:
             if lease.dropped and lease.term.row is None and not lease.busy:
                 del self._leases[id]
             lease.tell()
+
+    async def _find_roles(self) -> None:
+        """A role's row is made by whoever asks for it first."""
+        for role in self._roles.values():
+            if role.lease is None and (id := await self._statements.role(role.name)) is not None:
+                term = Term(id, 1)
+                term.closing = self._writer.session.leaving
+                role.give(self._leases.setdefault(id, Lease(f"role {role.name}", term, self)))
 
     async def _write(self) -> None:
         failures = 0
@@ -248,6 +266,7 @@ class LeaseKeeper:
             self._news.clear()
             again = False
             try:
+                await self._find_roles()
                 again = await self._observer.look()
                 failures = 0
             except MaelstromError as error:

@@ -22,7 +22,6 @@ from maelstrom.leases.fitness import Fitness
 from maelstrom.leases.term import AGAIN_SECONDS, Term, Use, Verdict
 from maelstrom.model.clock import Clock
 from maelstrom.model.errors import LeaseLost
-from maelstrom.model.source import EventSource
 
 log = logging.getLogger("maelstrom.leases")
 
@@ -59,9 +58,9 @@ class Holder(Protocol):
 class Lease:
     """The right of this node to work on up to `capacity` items of one source at a time."""
 
-    def __init__(self, source: EventSource, holder: Holder) -> None:
-        self.source = source
-        self.term = Term(source.id, source.maxconcurrency or 0)
+    def __init__(self, name: str, term: Term, holder: Holder) -> None:
+        self.name = name  # of the source, for people
+        self.term = term
         self.fitness = Fitness()
         self.dropped = False
         self._holder = holder
@@ -109,7 +108,7 @@ class Lease:
         """
         now = self._holder.clock.monotonic()
         if self.fitness.failed(now, random.random()):
-            fields = {"source": self.source.key.full_name, "reason": reason}
+            fields = {"source": self.name, "reason": reason}
             log.warning("this node leaves a source to others until it can work it", extra=fields)
             self._holder.speak()
 
@@ -119,7 +118,7 @@ class Lease:
         To be called each time; costs nothing while there is no trouble.
         """
         if self.fitness.troubled and self.fitness.well(self._holder.clock.monotonic()):
-            log.info("this node can work a source again", extra={"source": self.source.key.full_name})
+            log.info("this node can work a source again", extra={"source": self.name})
             self._holder.speak()
 
     def tell(self) -> None:
@@ -155,9 +154,7 @@ class Slot:
             if verdict is Verdict.LOST:
                 lost_at = now if lost_at is None else lost_at
                 if self._holder.stopped or self._lease.dropped or now - lost_at >= self._holder.patience_seconds:
-                    raise LeaseLost(
-                        f"the lease of {self._lease.source.key.full_name} was lost while work waited for it"
-                    )
+                    raise LeaseLost(f"the lease of {self._lease.name} was lost while work waited for it")
             else:
                 lost_at = None
             if verdict is Verdict.ASK:
