@@ -10,20 +10,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 import maelstrom
 from maelstrom.leases.dialects import statements_over
+from maelstrom.leases.later import Later
 from maelstrom.leases.lease import Lease
 from maelstrom.leases.namesake import await_name
 from maelstrom.leases.observer import Observer
 from maelstrom.leases.pauses import spread, until
 from maelstrom.leases.role import Role
 from maelstrom.leases.session import Identity, boot_id
-from maelstrom.leases.statements import Audit, SessionRow, Statements
+from maelstrom.leases.statements import Audit, SessionInfo, Statements
 from maelstrom.leases.term import Term
 from maelstrom.leases.writer import Writer
 from maelstrom.model.clock import Clock
@@ -38,16 +38,6 @@ FIRST_PAUSE = 0.1  # s; after each failure in a row twice as long, at most a bea
 SHORTEST_PAUSE = 0.02  # s between two looks at anything that nobody has given notice of
 BLIND_LOOKS = 3
 TIMEOUTS_PER_TTL = 5  # so many statements in a row may go unanswered before the session is taken for dead
-
-
-@dataclass(frozen=True, slots=True)
-class SessionInfo:
-    """One node of the cluster, by its newest session."""
-
-    node: str
-    state: Literal["alive", "leaving", "dead"]
-    version: str
-    age_seconds: float  # since it began, by the database's clock
 
 
 class LeaseKeeper:
@@ -83,7 +73,12 @@ class LeaseKeeper:
             ttl_seconds=ttl_seconds,
         )
         self._observer = Observer(
-            self._statements, self._terms, self._writer.session, clock=clock, ttl_seconds=ttl_seconds
+            self._statements,
+            self._terms,
+            self._writer.session,
+            self._writer.later,
+            clock=clock,
+            ttl_seconds=ttl_seconds,
         )
         self._work = asyncio.Event()  # there may be something to write
         self._news = asyncio.Event()  # there may be something to see
@@ -178,6 +173,30 @@ class LeaseKeeper:
             self._news.set()
         return role
 
+    async def answered(self, task: str) -> bool:
+        """Ends a task that was deferred on any node: its capacity is free. False if it was not there.
+
+        Raises Unavailable where the database does not confirm that; it is then told again by itself.
+        """
+        name = self.later.answer(task)
+        self.later.over.add(name)  # until that is confirmed
+        found = await self._statements.answered([name])
+        self.later.over.discard(name)
+        return bool(found)
+
+    async def pause(self, term: Term, seconds: float) -> None:
+        """See `Lease.pause`."""
+        term.paused_until = self.clock.monotonic() + seconds
+        try:
+            await self._statements.pause(term.source, round(seconds * 1000))
+        finally:
+            term.told = self.clock.monotonic()
+            self._news.set()
+
+    @property
+    def later(self) -> Later:
+        return self._writer.later
+
     def wake(self) -> None:
         self._work.set()
 
@@ -210,7 +229,7 @@ class LeaseKeeper:
     async def sessions(self) -> list[SessionInfo]:
         """The newest session of each node, by name."""
         newest = {row.node: row for row in await self._statements.sessions()}
-        return [SessionInfo(row.node, _state(row), row.version, row.age_seconds) for row in newest.values()]
+        return [SessionInfo(row.node, row.state, row.version, row.age_seconds) for row in newest.values()]
 
     # below: not for others
 
@@ -258,7 +277,7 @@ class LeaseKeeper:
             if busy:
                 self._tell()
             else:
-                await until(self._work, max(SHORTEST_PAUSE, self._writer.beat_due_in()))
+                await until(self._work, max(SHORTEST_PAUSE, self._writer.due_in()))
 
     async def _observe(self) -> None:
         failures = 0
@@ -278,9 +297,3 @@ class LeaseKeeper:
             if not again:
                 soon = max(SHORTEST_PAUSE, self._observer.soonest)
                 await until(self._news, min(soon, self._beat_seconds * spread()))
-
-
-def _state(row: SessionRow) -> Literal["alive", "leaving", "dead"]:
-    if not row.alive:
-        return "dead"
-    return "leaving" if row.leaving else "alive"

@@ -19,6 +19,7 @@ import random
 from typing import Protocol
 
 from maelstrom.leases.fitness import Fitness
+from maelstrom.leases.later import Later
 from maelstrom.leases.term import AGAIN_SECONDS, Term, Use, Verdict
 from maelstrom.model.clock import Clock
 from maelstrom.model.errors import LeaseLost
@@ -48,6 +49,15 @@ class Holder(Protocol):
 
     def wake(self) -> None:
         """There is something to ask the database."""
+        ...
+
+    @property
+    def later(self) -> Later:
+        """Tasks of this node that are answered later."""
+        ...
+
+    async def pause(self, term: Term, seconds: float) -> None:
+        """All nodes rest. Raises Unavailable."""
         ...
 
     def speak(self) -> None:
@@ -88,7 +98,8 @@ class Lease:
 
     def take(self) -> Slot | None:
         """A slot for one poll that may bring one item; None while there is none free, or none may be used."""
-        if self.term.free <= 0 or not self._holder.trusts(self._holder.clock.monotonic()):
+        now = self._holder.clock.monotonic()
+        if self.term.free <= 0 or now < self.term.paused_until or not self._holder.trusts(now):
             return None
         return Slot(self, self._holder)
 
@@ -97,6 +108,17 @@ class Lease:
         if self._change is None:
             self._change = asyncio.get_running_loop().create_future()
         await asyncio.shield(self._change)  # others wait for the same: one of them cancelled must not end it
+
+    async def pause(self, seconds: float) -> None:
+        """No node polls the source for so long from when it hears of it, this one from now on; 0 ends a pause.
+
+        Raises Unavailable where the database does not confirm it.
+        """
+        await self._holder.pause(self.term, seconds)
+
+    def paused_seconds(self) -> float:
+        """How long the source still rests; 0: it does not. `changed` tells of its end."""
+        return max(0.0, self.term.paused_until - self._holder.clock.monotonic())
 
     def unfit(self, reason: str) -> None:
         """A poll, or a start of the component, has failed: to be called each time, whatever the error.
@@ -135,6 +157,7 @@ class Slot:
         self._lease = lease
         self._holder = holder
         self._use = Use.NONE
+        self._deadline = 0.0  # of the request, by the holder's clock
         self._turn(Use.POLL)
 
     async def admit(self, seconds: float) -> int:
@@ -149,7 +172,8 @@ class Slot:
             now = self._holder.clock.monotonic()
             verdict = self._verdict(now, seconds)
             if verdict is Verdict.GO:
-                self._turn(Use.FLIGHT, deadline=now + seconds)
+                self._deadline = now + seconds
+                self._turn(Use.FLIGHT, deadline=self._deadline)
                 return self._lease.epoch
             if verdict is Verdict.LOST:
                 lost_at = now if lost_at is None else lost_at
@@ -163,6 +187,30 @@ class Slot:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(AGAIN_SECONDS):
                     await self._lease.changed()
+
+    async def defer(self, task: str, seconds: float) -> bool:
+        """The request is over, but its work goes on for at most so long: until `keeper.answered(task)` on any node.
+
+        From then on it counts without this slot, whatever becomes of this node. False if the database did not confirm
+        that before the request's own deadline: the work is then no longer counted, and must be told to be over.
+        """
+        moved: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+        def move(there: bool) -> None:
+            if there:
+                self._turn(Use.NONE)
+            if not moved.done():
+                moved.set_result(there)
+
+        later, clock = self._holder.later, self._holder.clock
+        later.add(task, self._lease.term, until=clock.monotonic() + seconds, moved=move)
+        self._holder.wake()
+        try:
+            while not moved.done() and not self._holder.stopped and clock.monotonic() < self._deadline:
+                await asyncio.wait((moved,), timeout=AGAIN_SECONDS)
+        finally:
+            later.withdraw(task)
+        return moved.done() and moved.result()
 
     def give_back(self) -> None:
         """The slot is free again; a second call does nothing."""

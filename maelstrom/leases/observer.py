@@ -9,10 +9,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 
+from maelstrom.leases.later import Later
 from maelstrom.leases.session import OwnSession
 from maelstrom.leases.statements import Held, SourceNow, Statements
-from maelstrom.leases.term import Term
-from maelstrom.leases.watch import WaitOut, Watch
+from maelstrom.leases.term import NEVER, Term
+from maelstrom.leases.watch import Pauses, SeenPause, WaitOut, Watch
 from maelstrom.model.clock import Clock
 
 log = logging.getLogger("maelstrom.leases")
@@ -26,6 +27,7 @@ class Observer:
         statements: Statements,
         terms: Callable[[], Iterable[Term]],
         session: OwnSession,
+        later: Later,
         *,
         clock: Clock,
         ttl_seconds: float,
@@ -35,25 +37,29 @@ class Observer:
         self._session = session
         self._clock = clock
         self._watch = Watch(ttl_seconds)
+        self._later = later
         self._waits = WaitOut()
+        self._pauses = Pauses()
 
     @property
     def soonest(self) -> float:
-        """Seconds from the last pass until a wait is over that was not."""
-        return self._waits.soonest
+        """Seconds from the last pass until a wait, or a pause, is over that was not."""
+        return min(self._waits.soonest, self._pauses.soonest)
 
     async def look(self) -> bool:
         """One pass. True if it changed rows, so that another one at once may find more to do."""
         terms = {term.source: term for term in self._terms()}
         held = [Held(term.source, term.epoch if term.row is not None else None) for term in terms.values()]
+        tasks = self._later.names
         sent = self._clock.monotonic()
-        view = await self._statements.view(held)
+        view = await self._statements.view(held, tasks)
         received = self._clock.monotonic()
         me = self._session.me
         bury, forget = self._watch.saw(
             received, view.era, view.sessions, me.session if me is not None else None, self._session.last_success
         )
         over, rest = self._waits.saw(received, view.era, view.orphans)
+        self._later.seen(sent, view.era, frozenset(tasks), view.tasks)
         fresh = [term for term in terms.values() if term.told <= sent]
         self._learn(fresh, {source.id: source for source in view.sources})
         for session in bury:
@@ -63,10 +69,19 @@ class Observer:
             await self._statements.forget(forget)
         if rest:
             await self._statements.write_back(rest)
+        await self._rest(received, fresh, view.sources)
         freed = await self._statements.waited_out(over) if over else 0
         if freed:
             log.info("leases of the dead were waited out", extra={"leases": freed})
         return bool(bury or freed or rest)  # a wait that was written back is to be seen at once: it goes on from there
+
+    async def _rest(self, received: float, terms: Iterable[Term], sources: Iterable[SourceNow]) -> None:
+        seen = [SeenPause(source.id, source.pause_ms, source.pause_seq) for source in sources]
+        until, rests = self._pauses.saw(received, seen)
+        for term in terms:
+            term.paused_until = until.get(term.source, NEVER)
+        if rests:
+            await self._statements.rested(rests)
 
     def _learn(self, terms: Iterable[Term], sources: dict[int, SourceNow]) -> None:
         """A source that is not there any more, or is switched off, gets no polls."""

@@ -6,6 +6,7 @@ Values only; what is done with them is said in `statements`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from maelstrom.leases.term import longest_busy_milliseconds
 from maelstrom.leases.watch import SeenLease, SeenSession
@@ -13,6 +14,8 @@ from maelstrom.model.errors import SchemaMismatch
 
 NEW_SOURCES = 0  # no source's id: a row that blocks those which were never granted in the present era
 ALL_CAPACITY = 1 << 40  # above any limit
+
+SessionState = Literal["alive", "leaving", "dead"]
 
 
 def blocking_ms(high_ms: dict[int, int], ttl_ms: int) -> dict[int, int]:
@@ -163,6 +166,22 @@ class SessionRow:
     alive: bool
     leaving: bool
     age_seconds: float  # by the database's clock
+
+    @property
+    def state(self) -> SessionState:
+        if not self.alive:
+            return "dead"
+        return "leaving" if self.leaving else "alive"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """One node of the cluster, by its newest session."""
+
+    node: str
+    state: SessionState
+    version: str
+    age_seconds: float  # since it began, by the database's clock
 
 
 @dataclass(frozen=True, slots=True)

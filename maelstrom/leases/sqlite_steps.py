@@ -27,6 +27,7 @@ from maelstrom.leases.statements import (
 )
 from maelstrom.leases.term import Ask, Note
 from maelstrom.leases.watch import SeenLease
+from maelstrom.registry.tables import ROLE
 
 prepared = functools.cache(text)  # parsed once
 
@@ -234,6 +235,18 @@ def write_back(db: Connection, rests: Sequence[tuple[SeenLease, int]]) -> None:
             prepared(f"update leases set busy_ms = :rest, busy_seq = busy_seq + 1 where {DEAD_LEASE}"),
             {"id": lease.id, "seq": lease.busy_seq, "rest": rest},
         )
+
+
+def role(db: Connection, name: str) -> int | None:
+    db.execute(
+        prepared(
+            "insert into event_sources (project, name, full_name, type, definition, version, modified_at, m)"
+            f" values ('', :name, '_' || :name, '{ROLE}', '{{}}', 1, {NOW}, 1) on conflict do nothing"
+        ),
+        {"name": name},
+    )
+    found = db.execute(prepared("select id from event_sources where project = '' and name = :name"), {"name": name})
+    return int(found.scalar_one())
 
 
 def _new_era() -> dict[str, str]:

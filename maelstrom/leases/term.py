@@ -99,6 +99,7 @@ class Term:
         self.limit = limit  # M as last heard
         self.ahead = 0  # capacity of rows that go before this one if all together exceed the limit
         self.works = True  # the source is enabled and not removed
+        self.paused_until = NEVER  # no polls before
         self.told = NEVER  # when its holder last said how the source is: what was read before is older than that
         self.closing = False  # its holder wants no more
         self.seeks = True  # more capacity may be free: worth asking for
@@ -262,6 +263,11 @@ class Term:
         """The row as it is after a statement whose outcome was unknown."""
         self.granted(row, capacity, epoch)
         self.unanswered()
+
+    def gave(self, capacity: int) -> None:
+        """Capacity went to a task that is answered later; the row has this much left."""
+        self.capacity = min(self.capacity, capacity)
+        self._peak, self._reported = min(self._peak, self.capacity), UNKNOWN
 
     def forfeited(self) -> None:
         """There is no row any more; requests in flight run on, covered by what the last row promised."""

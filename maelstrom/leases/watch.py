@@ -71,6 +71,15 @@ class Watch:
         return bury, forget
 
 
+@dataclass(frozen=True, slots=True)
+class SeenPause:
+    """A source's pause as one read showed it."""
+
+    source: int
+    pause_ms: int
+    pause_seq: int
+
+
 class WaitOut:
     """The leases of the dead, seen by one process."""
 
@@ -99,3 +108,27 @@ class WaitOut:
             if waited >= WRITE_BACK_SECONDS:
                 rest.append((lease, math.ceil(left * 1000)))
         return over, rest
+
+
+class Pauses:
+    """The pauses of sources, seen by one process: each counts from when it was first seen."""
+
+    def __init__(self) -> None:
+        self._since: dict[tuple[int, int], float] = {}
+        self.soonest = math.inf  # seconds from the last look until the first of them ends
+
+    def saw(self, received: float, pauses: Sequence[SeenPause]) -> tuple[dict[int, float], list[tuple[int, int, int]]]:
+        """Until when each source rests, and what to write down of those of which a part is over: source, seq, rest."""
+        pauses = [pause for pause in pauses if pause.pause_ms > 0]
+        self._since = {(x.source, x.pause_seq): self._since.get((x.source, x.pause_seq), received) for x in pauses}
+        self.soonest = math.inf
+        until, rests = {}, []
+        for pause in pauses:
+            since = self._since[pause.source, pause.pause_seq]
+            left = pause.pause_ms / 1000 - (received - since)
+            if left > 0:
+                until[pause.source] = received + left
+                self.soonest = min(self.soonest, left)
+            if left <= 0 or received - since >= WRITE_BACK_SECONDS:
+                rests.append((pause.source, pause.pause_seq, max(0, math.ceil(left * 1000))))
+        return until, rests

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from uuid import uuid4
 
+from maelstrom.leases.later import Later
 from maelstrom.leases.session import Identity, OwnSession
 from maelstrom.leases.statements import OwnLease, Statements, Want
 from maelstrom.leases.term import NEVER, Term, busy_milliseconds
@@ -45,11 +46,18 @@ class Writer:
         self._ended = False
         self._strays: set[str] = set()  # own rows that no lease uses
         self._last_beat = NEVER
-        self._kinds = deque((self._ask, self._grant, self._release))
+        self._kinds = deque((self._ask, self._grant, self._release, self._defer, self._clear))
+        self.later = Later()
 
     def beat_due_in(self) -> float:
         """Seconds until a beat is to be sent."""
         return max(0.0, self._last_beat + self._beat_seconds - self._clock.monotonic())
+
+    def due_in(self) -> float:
+        """Seconds until there may be something to send."""
+        me = self.session.me
+        soonest = self.later.soonest(me.era if me is not None else "")
+        return min(self.beat_due_in(), max(0.0, soonest - self._clock.monotonic()))
 
     def speak(self) -> None:
         """What the session says of itself has changed: its next beat is due now."""
@@ -170,6 +178,27 @@ class Writer:
             term.seeks = False
         if await self.session.send(lambda me: self._statements.release(me, rows)) is not None:
             self._strays.difference_update(rows)
+        return True
+
+    async def _defer(self) -> bool:
+        me = self.session.me
+        assert me is not None, "only a session sends"
+        sent = self._clock.monotonic()
+        tasks = self.later.due(sent, me.era)
+        if not tasks:
+            return False
+        done = await self.session.send(lambda me: self._statements.defer(me, [item for _, item in tasks]))
+        if done is not None:
+            self.later.told(sent, me.era, tasks, done[1])
+        return True
+
+    async def _clear(self) -> bool:
+        """By now whatever may have made such a row has taken effect, or never will."""
+        over = sorted(self.later.over)
+        if not over:
+            return False
+        await self._statements.answered(over)
+        self.later.over.difference_update(over)
         return True
 
     async def _beat(self) -> bool:

@@ -72,6 +72,9 @@ class Cluster:
     def change(self, source: EventSource, column: str, value: object) -> None:
         self.database.execute(f"update event_sources set {column} = :v where id = :id", {"v": value, "id": source.id})
 
+    def task_rows(self) -> int:
+        return int(self.database.execute("select count(*) from leases where task is not null").scalar())
+
 
 @asynccontextmanager
 async def cluster() -> AsyncIterator[Cluster]:

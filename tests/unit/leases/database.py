@@ -14,9 +14,12 @@ from sqlalchemy import create_engine
 import maelstrom.leases.tables  # noqa: F401 - its tables belong to the metadata
 from maelstrom.leases import sqlite_reads as reads
 from maelstrom.leases import sqlite_steps as steps
+from maelstrom.leases import sqlite_tasks as task_steps
 from maelstrom.leases.statements import (
     Audit,
     Confirmed,
+    Defer,
+    Deferred,
     Ground,
     Held,
     Me,
@@ -142,6 +145,7 @@ class Line:
         self.cut = False  # nothing gets through
         self.read_only = False  # only what changes nothing gets through
         self.answers_after = 0.0
+        self.lose_answers = 0  # of so many statements that take effect
         self.looking = False  # a view was read and its answer is on its way
         self.sent: list[str] = []
         self.on_step: Callable[[], None] = lambda: None
@@ -165,11 +169,14 @@ class Line:
             await self._thawed.wait()
 
     async def _through(self, step: Callable[..., T], *values: Any) -> T:
-        if self.cut or (self.read_only and step.__module__ == steps.__name__):
+        if self.cut or (self.read_only and step.__module__ != reads.__name__):
             await self._unanswered()
         if self._dice is None:
             result = self.database.run(step, *values)
             self.looking = step is reads.view
+            if self.lose_answers:
+                self.lose_answers -= 1
+                await self._unanswered()
             await asyncio.sleep(self.answers_after)
             self.looking = False
             return result
@@ -222,8 +229,20 @@ class Line:
     async def adopt(self, me: Me, formers: Sequence[str], busy_ms: dict[int, int]) -> bool | None:
         return await self.call(steps.adopt, me, formers, busy_ms)
 
-    async def view(self, held: Sequence[Held]) -> View:
-        return await self.call(reads.view, held)
+    async def defer(self, me: Me, defers: Sequence[Defer]) -> list[Deferred] | None:
+        return await self.call(task_steps.defer, me, defers)
+
+    async def answered(self, tasks: Sequence[str]) -> list[str]:
+        return await self.call(task_steps.answered, tasks)
+
+    async def pause(self, source: int, milliseconds: int) -> None:
+        await self.call(task_steps.pause, source, milliseconds)
+
+    async def rested(self, rests: Sequence[tuple[int, int, int]]) -> None:
+        await self.call(task_steps.rested, rests)
+
+    async def view(self, held: Sequence[Held], tasks: Sequence[str] = ()) -> View:
+        return await self.call(reads.view, held, tasks)
 
     async def bury(self, session: str, beat: int) -> bool:
         return await self.call(steps.bury, session, beat)
@@ -236,6 +255,9 @@ class Line:
 
     async def write_back(self, rests: Sequence[tuple[SeenLease, int]]) -> None:
         await self.call(steps.write_back, rests)
+
+    async def role(self, name: str) -> int | None:
+        return await self.call(steps.role, name)
 
     async def sessions(self) -> list[SessionRow]:
         return await self.call(reads.session_rows)
