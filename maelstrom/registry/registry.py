@@ -15,10 +15,11 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from maelstrom.model.component import Component, ComponentKey
+from maelstrom.model.cron import CronRun
 from maelstrom.model.project import ProjectDefinition, PutResult
 from maelstrom.model.source import EventSource, SourceKey
 from maelstrom.model.stored import NodeReport, ProjectSummary, Revision, Snapshot, SourceFilter, StoredProject
-from maelstrom.registry import changes, components, nodes, projects, sources
+from maelstrom.registry import changes, components, cron_history, nodes, projects, sources
 from maelstrom.registry.engine import is_postgresql, make_engine, transaction
 from maelstrom.registry.migrate import check_schema
 from maelstrom.registry.migrate import migrate as migrate_schema
@@ -157,6 +158,18 @@ class Registry:
             changed = await sources.set_enabled(connection, wanted, enabled)
         self.changes.hint()
         return changed
+
+    # runs of cron
+
+    async def cron_runs(self, wanted: SourceFilter, limit: int) -> list[CronRun]:
+        """The newest first, also of sources that were removed."""
+        async with transaction(self.engine, write=False) as connection:
+            return await cron_history.listed(connection, wanted, limit)
+
+    async def cron_run(self, id: str) -> CronRun:
+        """Raises NotFound."""
+        async with transaction(self.engine, write=False) as connection:
+            return await cron_history.found(connection, id)
 
     # nodes
 

@@ -21,7 +21,7 @@ from maelstrom.sources.record import SourceCounts, SourceRecord, SourceStatus
 
 log = logging.getLogger("maelstrom.sources")
 
-PUSHED: frozenset[SourceType] = frozenset({"http"})  # worked by the gateway
+ELSEWHERE: frozenset[SourceType] = frozenset({"http", "cron"})  # worked by the gateway, and by `cron`
 NOT_SERVED = "not served by this version"
 REPORT_SHARE, REPORT_SECONDS = 0.25, 2.0  # of a grace, and at most: left for the reports of what is cut
 
@@ -71,7 +71,7 @@ class SourceOwner:
             return poller.record.status()
         if not source.enabled:
             return SourceStatus("disabled", "", 0.0, SourceCounts())
-        if source.type in PUSHED or source.type in self._kinds:
+        if source.type in ELSEWHERE or source.type in self._kinds:
             return SourceStatus("ok", "", 0.0, SourceCounts())
         return SourceStatus("degraded", NOT_SERVED, 0.0, SourceCounts())
 

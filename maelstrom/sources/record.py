@@ -20,7 +20,7 @@ SourceState = Literal["ok", "degraded", "disabled"]
 
 @dataclass(slots=True)
 class SourceCounts:
-    """Since the daemon's start, but for `in_flight` and `polls_open`, which are of now."""
+    """Since the daemon's start, but for `in_flight`, `polls_open` and `awaited`, which are of now."""
 
     received: int = 0
     in_flight: int = 0  # requests open towards components
@@ -28,8 +28,10 @@ class SourceCounts:
     succeeded: int = 0
     failed: int = 0  # all that ended otherwise, `gone` too
     gone: int = 0  # given up by the service while it was worked: timed out, stopped
+    skipped: int = 0  # cron: an earlier run was still open
     throttled: int = 0  # calls that the service refused for now
     seconds: float = 0.0  # spent in requests
+    awaited: int = 0  # tasks whose component has promised to answer later, and this node waits for it
 
 
 @dataclass(frozen=True, slots=True)

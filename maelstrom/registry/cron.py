@@ -1,0 +1,285 @@
+"""The ledger of cron: which planned times were decided, and what became of their runs. One method, one transaction.
+
+Who may fire a planned time is decided here and nowhere else: its run is inserted under the lock of the source's row, by
+a key that lets it in once. That holds whatever several nodes believe at the same time. What was planned at or before
+the row's `floor` was decided, too, although its run is not kept any more; and who plans with an older epoch than the
+row's decides nothing.
+
+All methods raise only errors of `model/errors`; after Unavailable a change may have been made all the same.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, and_, insert, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from maelstrom.model.cron import Anchor, Followed, Opened, OpenRun, Outcome, Tick
+from maelstrom.model.errors import Conflict, LeaseLost
+from maelstrom.registry import cron_history
+from maelstrom.registry.cron_tables import cron_runs, cron_sources
+from maelstrom.registry.engine import autocommit, is_postgresql, transaction
+
+STILL_OPEN = "an earlier run was still open"
+LOST = "its node did not record how it ended"
+TICKS_AT_ONCE = 200  # of one transaction
+
+_RUNNING = cron_runs.c.state == "running"
+_DATABASE_CLOCK = text("select extract(epoch from clock_timestamp())")
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Who writes. `home` names the state directory, which one process at a time has; `process` is this one."""
+
+    node: str
+    home: str
+    process: str
+
+
+class CronLedger:
+    """Methods may be called concurrently, by several nodes."""
+
+    def __init__(self, engine: AsyncEngine, writer: Writer, *, now: Callable[[], float] = time.time) -> None:
+        self.writer = writer
+        self._engine = engine
+        self._now = now
+
+    async def clock(self) -> float:
+        """Seconds since 1970. One clock for all nodes, the database's; on SQLite they share their machine's anyhow."""
+        if not is_postgresql(self._engine):
+            return self._now()
+        async with autocommit(self._engine) as connection:
+            return float((await connection.execute(_DATABASE_CLOCK)).scalar_one())
+
+    # planning
+
+    async def lead(self, epoch: int) -> None:
+        """Nobody with an older epoch decides anything from now on."""
+        async with transaction(self._engine) as connection:
+            older = update(cron_sources).where(cron_sources.c.epoch < epoch)
+            await connection.execute(older.values(epoch=epoch))
+
+    async def follow(self, wanted: Sequence[Followed], now: int, epoch: int) -> dict[int, Anchor]:
+        """Where the sources begin, by id: as stored, or now where they are new, or were at rest (then the phase of
+        `@every` stays), or have another schedule. Raises LeaseLost if a newer epoch plans.
+        """
+        found: dict[int, Anchor] = {}
+        for few in _chunks(wanted):
+            async with transaction(self._engine) as connection:
+                rows = await _locked(connection, [one.source for one in few])
+                for one in few:
+                    found[one.source] = await _follow(connection, one, rows.get(one.source), now, epoch)
+        return found
+
+    async def rest(self, sources: Collection[int], epoch: int) -> None:
+        """They are disabled or removed: what is planned meanwhile was not missed."""
+        for few in _chunks(sorted(sources)):
+            async with transaction(self._engine) as connection:
+                table = cron_sources.c
+                active = and_(table.source.in_(few), table.active, table.epoch <= epoch)
+                await connection.execute(update(cron_sources).where(active).values(active=False))
+
+    async def open(self, ticks: Sequence[Tick], epoch: int, now: float) -> list[Opened]:
+        """Those that nobody has decided: now they are this process's runs, or skipped. Sent again after an unknown
+        outcome it gives the same answer. At most `TICKS_AT_ONCE`.
+        """
+        async with transaction(self._engine) as connection:
+            rows = await _locked(connection, sorted({tick.source for tick in ticks}))
+            may = [tick for tick in ticks if _may_fire(rows.get(tick.source), tick, epoch)]
+            decided = await _decided(connection, may)
+            older = await _open_of(connection, {tick.source for tick in may if tick.overlap != "allow"})
+            batch = _Batch(self.writer, older, now)
+            opened: list[Opened] = []
+            for tick in may:
+                known = decided.get((tick.source, tick.planned))
+                if known is None:
+                    opened.append(batch.add(tick, "planned"))
+                elif known[0] == tick.id:
+                    opened.append(Opened(tick, None if known[1] == "skipped" else batch.replaced_by(tick)))
+            await batch.write(connection)
+            return opened
+
+    async def open_manual(self, tick: Tick, now: float) -> Opened:
+        """A run by hand. Raises Conflict where the source forbids another one now."""
+        async with transaction(self._engine) as connection:
+            await _locked(connection, [tick.source])
+            older = {} if tick.overlap == "allow" else await _open_of(connection, {tick.source})
+            if tick.overlap == "forbid" and older:
+                raise Conflict("a run of it is open, and it forbids another one beside it", hint="`overlap: forbid`")
+            batch = _Batch(self.writer, older, now)
+            opened = batch.add(tick, "manual")
+            await batch.write(connection)
+            return opened
+
+    # working
+
+    async def attempt(self, run: str, number: int, promise_ms: int) -> bool:
+        """The next try of an own run begins; False if the run was closed or is to be ended."""
+        mine = and_(cron_runs.c.id == run, _RUNNING, ~cron_runs.c.cancel)
+        async with transaction(self._engine) as connection:
+            values = {"attempt": number, "promise_ms": promise_ms}
+            return (await connection.execute(update(cron_runs).where(mine).values(values))).rowcount == 1
+
+    async def close(self, run: str, outcome: Outcome, now: float) -> None:
+        """The word of who worked it, also where others have given it up meanwhile."""
+        ended = {"state": outcome.state, "status": outcome.status, "reason": _storable(outcome.reason)}
+        async with transaction(self._engine) as connection:
+            open_or_lost = and_(cron_runs.c.id == run, cron_runs.c.state.in_(["running", "lost"]))
+            await connection.execute(update(cron_runs).where(open_or_lost).values(**ended, ended_at=now))
+
+    async def to_cancel(self) -> set[str]:
+        """Own runs that somebody replaces."""
+        mine = and_(_RUNNING, cron_runs.c.owner == self.writer.process, cron_runs.c.cancel)
+        async with transaction(self._engine, write=False) as connection:
+            return set((await connection.execute(select(cron_runs.c.id).where(mine))).scalars())
+
+    async def open_runs(self) -> list[OpenRun]:
+        """Of all processes."""
+        async with transaction(self._engine, write=False) as connection:
+            return [_open_run(row) for row in await connection.execute(select(cron_runs).where(_RUNNING))]
+
+    async def give_up(self, runs: Iterable[OpenRun], now: float) -> None:
+        """They have stood still for their promise: whoever worked them does no more. Changed rows are left alone."""
+        async with transaction(self._engine) as connection:
+            for run in runs:
+                same = and_(cron_runs.c.id == run.id, cron_runs.c.attempt == run.attempt, _RUNNING)
+                await connection.execute(update(cron_runs).where(same).values(state="lost", reason=LOST, ended_at=now))
+
+    async def bury_former(self, now: float) -> int:
+        """Closes the runs of former processes of this state directory: their requests ended with them."""
+        former = and_(_RUNNING, cron_runs.c.home == self.writer.home, cron_runs.c.owner != self.writer.process)
+        async with transaction(self._engine) as connection:
+            statement = update(cron_runs).where(former).values(state="lost", reason=LOST, ended_at=now)
+            return (await connection.execute(statement)).rowcount
+
+    # history
+
+    async def prune(self, now: float, sources: Collection[int] = ()) -> None:
+        """Of these sources, or of all, only the last runs stay."""
+        async with transaction(self._engine, write=False) as connection:
+            crowded = await cron_history.crowded(connection, now, sources)
+        for source in crowded:
+            async with transaction(self._engine) as connection:
+                await _locked(connection, [source])
+                await cron_history.prune(connection, source, now)
+
+
+class _Batch:
+    """Runs that one transaction inserts. `older`: those that are open, by source, where that matters."""
+
+    def __init__(self, writer: Writer, older: dict[int, list[OpenRun]], now: float) -> None:
+        self._writer = writer
+        self._older = older
+        self._now = now
+        self._rows: list[dict[str, Any]] = []
+        self._to_cancel: set[str] = set()
+
+    def replaced_by(self, tick: Tick) -> tuple[OpenRun, ...]:
+        if tick.overlap != "replace":
+            return ()
+        return tuple(run for run in self._older.get(tick.source, ()) if run.id != tick.id)
+
+    def add(self, tick: Tick, kind: str) -> Opened:
+        before = self._older.get(tick.source, [])
+        if tick.overlap == "forbid" and before:
+            self._rows.append(self._row(tick, kind, 0, "skipped", STILL_OPEN))
+            return Opened(tick, None)
+        replaced = self.replaced_by(tick)
+        # It waits for them before it begins.
+        promise = tick.promise_ms + max((run.promise_ms for run in replaced), default=0)
+        self._to_cancel.update(run.id for run in replaced)
+        self._rows.append(self._row(tick, kind, promise, "running", ""))
+        if tick.overlap != "allow":
+            mine = OpenRun(tick.id, tick.source, self._writer.process, 1, promise)
+            self._older.setdefault(tick.source, []).append(mine)
+        return Opened(tick, replaced)
+
+    async def write(self, connection: AsyncConnection) -> None:
+        if self._rows:
+            await connection.execute(insert(cron_runs), self._rows)
+        if self._to_cancel:
+            replaced = cron_runs.c.id.in_(sorted(self._to_cancel))
+            await connection.execute(update(cron_runs).where(replaced, _RUNNING).values(cancel=True))
+
+    def _row(self, tick: Tick, kind: str, promise_ms: int, state: str, reason: str) -> dict[str, Any]:
+        running = state == "running"
+        return {
+            "id": tick.id,
+            "source": tick.source,
+            "kind": kind,
+            "planned": tick.planned,
+            "state": state,
+            "node": self._writer.node,
+            "home": self._writer.home,
+            "owner": self._writer.process,
+            "attempt": int(running),
+            "promise_ms": promise_ms,
+            "began_at": self._now,
+            "ended_at": None if running else self._now,
+            "reason": reason,
+        }
+
+
+async def _locked(connection: AsyncConnection, sources: Collection[int]) -> dict[int, Row[Any]]:
+    """In the order of ids, as everybody who waits for them."""
+    wanted = select(cron_sources).where(cron_sources.c.source.in_(sources)).order_by(cron_sources.c.source)
+    return {row.source: row for row in await connection.execute(wanted.with_for_update())}
+
+
+async def _follow(connection: AsyncConnection, one: Followed, row: Row[Any] | None, now: int, epoch: int) -> Anchor:
+    if row is None:
+        values = {"source": one.source, "version": one.version, "schedule": one.schedule, "epoch": epoch}
+        await connection.execute(insert(cron_sources).values(**values, anchor=now, since=now, floor=0))
+        return Anchor(now, now)
+    if row.epoch > epoch:
+        raise LeaseLost("another node plans by now")
+    changed: dict[str, Any] = {}
+    # A copy of the registry that is older than what was stored last must not turn it back.
+    if one.schedule != row.schedule and one.version >= row.version:
+        changed = {"schedule": one.schedule, "anchor": now, "since": now}
+    elif not row.active:
+        changed = {"since": now}
+    if changed or one.version > row.version or not row.active or row.epoch < epoch:
+        changed |= {"version": max(one.version, row.version), "active": True, "epoch": epoch}
+        await connection.execute(update(cron_sources).where(cron_sources.c.source == one.source).values(changed))
+    return Anchor(changed.get("anchor", row.anchor), changed.get("since", row.since))
+
+
+def _may_fire(row: Row[Any] | None, tick: Tick, epoch: int) -> bool:
+    return row is not None and row.epoch <= epoch and tick.planned > max(row.floor, row.since)
+
+
+async def _decided(connection: AsyncConnection, ticks: Sequence[Tick]) -> dict[tuple[int, int], tuple[str, str]]:
+    """Id and state of the runs that there are of them, by source and planned time."""
+    table = cron_runs.c
+    sources, times = sorted({tick.source for tick in ticks}), sorted({tick.planned for tick in ticks})
+    same = and_(table.kind == "planned", table.source.in_(sources), table.planned.in_(times))
+    rows = await connection.execute(select(table.id, table.source, table.planned, table.state).where(same))
+    return {(row.source, row.planned): (row.id, row.state) for row in rows}
+
+
+async def _open_of(connection: AsyncConnection, sources: Collection[int]) -> dict[int, list[OpenRun]]:
+    found: dict[int, list[OpenRun]] = {}
+    if sources:
+        wanted = select(cron_runs).where(_RUNNING, cron_runs.c.source.in_(sources))
+        for row in await connection.execute(wanted):
+            found.setdefault(row.source, []).append(_open_run(row))
+    return found
+
+
+def _open_run(row: Row[Any]) -> OpenRun:
+    return OpenRun(row.id, row.source, row.owner, row.attempt, row.promise_ms)
+
+
+def _storable(reason: str) -> str:
+    """PostgreSQL's text has no NUL, and no half of a surrogate pair."""
+    return reason.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+
+
+def _chunks(items: Sequence[Any]) -> Iterable[Sequence[Any]]:
+    return (items[at : at + TICKS_AT_ONCE] for at in range(0, len(items), TICKS_AT_ONCE))

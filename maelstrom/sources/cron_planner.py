@@ -1,0 +1,259 @@
+"""What the holder of the role does: follows the sources, fires what is due, and gives up what the dead had open.
+
+    the role ─ begins at once ─ what is due? ─ ledger: whose is it? ─ run           until the role is lost
+                                    └── next time, change of the view, end of the role: whatever comes first
+
+What it believes never fires anything twice: the ledger takes each planned time once, and only of the newest holder of
+the role. It must not know how a run is worked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from maelstrom.model.cron import Followed, Opened, Tick
+from maelstrom.model.errors import MaelstromError
+from maelstrom.model.source import EventSource
+from maelstrom.plan.backoff import Backoff
+from maelstrom.plan.cron import Agenda, Timetable, Waits
+from maelstrom.sources.cron_clock import ClusterClock
+from maelstrom.sources.cron_ports import Ledger, Role
+from maelstrom.sources.cron_request import definition
+from maelstrom.sources.cron_runs import Runs, deadline, promise_ms
+from maelstrom.sources.delivery import Means
+from maelstrom.sources.ports import Random, View
+
+log = logging.getLogger("maelstrom.sources")
+
+LONGEST_PAUSE = 10.0  # s between two looks at the clock and at others' open runs
+SHORTEST_PAUSE = 0.001
+AGAIN = Backoff(first=0.2, cap=5.0)
+TICKS_AT_ONCE = 200  # in one transaction
+PRUNE_FIRINGS = 25  # of one source, then what is too much of its history goes
+PRUNE_SECONDS = 3600.0  # then that of all
+
+Begin = Callable[[EventSource, Opened, float], None]
+"""Begins a run of the source, or counts it as skipped; since when (steady clock) it is promised to be open."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """One source as it is planned. `cursor`: up to there all times were decided."""
+
+    source: EventSource
+    table: Timetable
+    cursor: float
+    fired: int = 0
+
+
+class Planner:
+    """`run` until the end; `wake` when anything may have changed."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        role: Role,
+        clock: ClusterClock,
+        runs: Runs,
+        begin: Begin,
+        *,
+        view: View,
+        means: Means,
+        random: Random,
+        zone: ZoneInfo,
+    ) -> None:
+        self._ledger = ledger
+        self._role = role
+        self._clock = clock
+        self._runs = runs
+        self._begin = begin
+        self._view = view
+        self._means = means
+        self._random = random
+        self._zone = zone
+        self._epoch = -1  # by which all below was planned
+        self._entries: dict[int, Entry] = {}
+        self._agenda: Agenda[int] = Agenda()
+        self._waits = Waits()
+        self._unsent: list[Tick] = []  # due, and the ledger's answer is not known
+        self._looked: float | None = None
+        self._pruned: float | None = None
+        self._wake = asyncio.Event()
+        self._stopping = False
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    def stop(self) -> None:
+        self._stopping = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Until stopped. No failure of the database ends it; what else is raised is a defect."""
+        async with asyncio.TaskGroup() as group:
+            watching = group.create_task(self._watch_role(), name="cron role")
+            failures = 0
+            while not self._stopping:
+                try:
+                    await (self._lead(self._role.epoch) if self._role.held else self._idle())
+                    failures = 0
+                except MaelstromError as error:
+                    failures += 1
+                    if failures == 1:
+                        log.warning("cron cannot plan", extra={"reason": error.message, "hint": error.hint})
+                    await self._means.clock.sleep(AGAIN.delay(failures, self._random()))
+            watching.cancel()
+
+    async def _watch_role(self) -> None:
+        while True:
+            await self._role.changed()
+            self._wake.set()
+
+    async def _idle(self) -> None:
+        await self._wake.wait()
+        self._wake.clear()
+
+    async def _lead(self, epoch: int) -> None:
+        """As long as the role is held. Raises what the ledger raises, and then goes on where it was."""
+        if epoch != self._epoch:
+            await self._ledger.lead(epoch)
+            log.info("this node plans cron", extra={"epoch": epoch})
+            self._forget()
+            self._epoch = epoch
+        while self._leads:
+            self._wake.clear()
+            await self._follow()
+            await self._look_at_others()
+            now = await self._clock.now()
+            if self._clock.stepped_back:
+                self._plan_again()
+            self._unsent += self._due(now)
+            if self._unsent:
+                await self._fire()
+            else:
+                await self._pause(self._next(now))
+
+    @property
+    def _leads(self) -> bool:
+        return self._role.held and self._role.epoch == self._epoch and not self._stopping
+
+    def _forget(self) -> None:
+        self._entries.clear()
+        self._agenda.clear()
+        self._unsent.clear()
+        self._waits = Waits()
+        self._looked = None
+
+    # what is planned
+
+    async def _follow(self) -> None:
+        """What is new or changed is planned from now on; nothing else is touched."""
+        sources = {one.id: one for one in self._view.snapshot.sources.values() if one.type == "cron"}
+        enabled = {id: one for id, one in sources.items() if one.enabled}
+        gone = self._entries.keys() - enabled.keys()
+        if not self._entries:
+            gone = sources.keys() - enabled.keys()  # at the beginning: they may have been disabled unseen
+        if gone:
+            await self._ledger.rest(gone, self._epoch)
+            for id in gone & self._entries.keys():
+                del self._entries[id]
+                self._agenda.drop(id)
+        known = self._entries
+        if changed := [one for id, one in enabled.items() if id not in known or known[id].source != one]:
+            now = await self._clock.now()
+            followed = [Followed(one.id, one.version, _schedule(one)) for one in changed]
+            anchors = await self._ledger.follow(followed, int(now), self._epoch)
+            for one in changed:
+                self._enter(one, Timetable.of(definition(one), anchors[one.id], self._zone), now)
+
+    def _enter(self, source: EventSource, table: Timetable, now: float) -> None:
+        """A time that may have been missed is looked at at once."""
+        known = self._entries.get(source.id)
+        same = known is not None and known.table.anchor == table.anchor
+        cursor = known.cursor if known is not None and same else float(table.anchor.since)
+        self._entries[source.id] = Entry(source, table, cursor)
+        self._agenda.set(source.id, now if table.due(cursor, now) else table.next_after(now))
+
+    def _plan_again(self) -> None:
+        """The clock was set back: what it shows now is planned anew, and the ledger knows what was fired."""
+        log.warning("the clock was set back; what was fired is not fired again")
+        self._clock.stepped_back = False
+        for id, entry in self._entries.items():
+            entry.cursor = float(entry.table.anchor.since)
+            self._agenda.set(id, 0.0)
+
+    def _due(self, now: float) -> list[Tick]:
+        ticks = []
+        for id in self._agenda.pop_due(now):
+            entry = self._entries[id]
+            ticks += [new_tick(self._means, entry.source, planned) for planned in entry.table.due(entry.cursor, now)]
+            entry.cursor = now
+            self._agenda.set(id, entry.table.next_after(now))
+        return ticks
+
+    def _next(self, now: float) -> float:
+        """Seconds until there is something to do."""
+        pauses = [LONGEST_PAUSE]
+        if (at := self._agenda.next_at) is not None:
+            pauses.append(at - now)
+        if (soonest := self._waits.soonest()) is not None:
+            pauses.append(soonest - self._means.clock.monotonic())
+        return max(SHORTEST_PAUSE, min(pauses))
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+
+    # what is done
+
+    async def _fire(self) -> None:
+        """A tick is sent until its answer is known, by the same id: so none is taken for somebody else's."""
+        crowded: set[int] = set()
+        while self._unsent and self._leads:
+            few = self._unsent[:TICKS_AT_ONCE]
+            promised_at = self._means.clock.monotonic()
+            opened = await self._ledger.open(few, self._epoch, self._clock.guess())
+            del self._unsent[: len(few)]
+            for one in opened:
+                entry = self._entries[one.tick.source]
+                entry.fired += 1
+                if entry.fired % PRUNE_FIRINGS == 0:
+                    crowded.add(one.tick.source)
+                self._begin(entry.source, one, promised_at)
+        if crowded:
+            await self._ledger.prune(self._clock.guess(), crowded)
+
+    async def _look_at_others(self) -> None:
+        """Now and then: the runs of processes that are gone are over when they have stood still for their promise."""
+        now = self._means.clock.monotonic()
+        soonest = self._waits.soonest()
+        if self._looked is not None and now - self._looked < LONGEST_PAUSE and (soonest is None or now < soonest):
+            return
+        rows = await self._ledger.open_runs()
+        self._looked = now
+        unsent = {tick.id for tick in self._unsent}
+        others = [row for row in rows if row.id not in self._runs and row.id not in unsent]
+        self._waits.see(others, self._means.clock.monotonic())
+        if over := self._waits.over(self._means.clock.monotonic()):
+            log.warning("runs that nobody ends are given up", extra={"runs": [run.id for run in over]})
+            await self._ledger.give_up(over, self._clock.guess())
+        if self._pruned is None or now - self._pruned >= PRUNE_SECONDS:
+            self._pruned = now
+            await self._ledger.prune(self._clock.guess())
+
+
+def new_tick(means: Means, source: EventSource, planned: int) -> Tick:
+    promise = promise_ms(deadline(means, source))
+    return Tick(uuid.uuid4().hex, source.id, planned, definition(source).overlap, promise)
+
+
+def _schedule(source: EventSource) -> str:
+    """What makes a source begin anew when it changes."""
+    return f"{definition(source).timezone} {definition(source).schedule}".strip()
