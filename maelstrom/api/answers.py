@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from maelstrom.model.cron import RunKind, RunState
 from maelstrom.model.project import ProjectDefinition
 from maelstrom.model.source import SourceType
 
@@ -54,6 +55,7 @@ class Put(Answer):
     revision: int
     components: NamesChanged
     eventsources: NamesChanged
+    warnings: list[str] = Field(description="What was accepted and is still no good, for people.")
 
 
 class Removed(Answer):
@@ -116,6 +118,7 @@ class EventSource(Answer):
     enabled: bool
     state: Literal["ok", "degraded", "disabled"]
     reason: str
+    since: float | None = Field(description="When this state or reason began; null where that is not known.")
     maxconcurrency: int | None = Field(description="The limit in force over the cluster; null where nothing is polled.")
     inflight: int = Field(description="Requests open towards components, over all nodes.")
     polls_open: int
@@ -131,6 +134,7 @@ class SourceName(Answer):
 class Toggled(Answer):
     changed: list[SourceName]
     revision: int = Field(description="Of the registry, after the change: for `drained`.")
+    warnings: list[str] = Field(description="What was done and is still no good, for people.")
 
 
 class OpenSource(SourceName):
@@ -159,6 +163,21 @@ class Audit(Answer):
     inflight: int
     max_inflight: int
     leases: list[Lease]
+
+
+class CronRun(SourceName):
+    """A planned time of a cron source, or a run by hand, and what became of it."""
+
+    id: str
+    kind: RunKind
+    state: RunState = Field(description="`lost`: its node did not record how it ended.")
+    node: str
+    attempts: int = Field(description="Requests begun; 0 if it was skipped.")
+    scheduled_at: int
+    started_at: float
+    ended_at: float | None
+    status: int | None = Field(description="Of the last answer.")
+    reason: str = Field(description="Why it did not succeed, or the beginning of what was answered.")
 
 
 class BlackBox(OpenAnswer):

@@ -134,6 +134,17 @@ class Client:
     def audit(self, name: str, *, project: str | None = None) -> Json:
         return self._object("GET", _path("eventsources", name, "audit"), {"project": project})
 
+    # cron
+
+    def cron_runs(self, name: str | None = None, *, project: str | None = None, limit: int = 20) -> list[Json]:
+        return self._list(_path("cron", "runs"), {"name": name, "project": project, "limit": limit})
+
+    def cron_run(self, id: str) -> Json:
+        return self._object("GET", _path("cron", "runs", id))
+
+    def run_cron(self, name: str, *, project: str | None = None) -> Json:
+        return self._object("POST", _path("eventsources", name, "run"), {"project": project})
+
     # below: one request
 
     def _list(self, path: str, query: Mapping[str, Any] | None = None) -> list[Json]:

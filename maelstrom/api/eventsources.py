@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from maelstrom.api import answers
 from maelstrom.api.cluster import other_reports
+from maelstrom.api.hidden import warnings_of_enabled
 from maelstrom.api.ports import Ports, SourceStatus
 from maelstrom.api.reports import Report, combined
 from maelstrom.api.requests import DrainedQuery, NamePath, SourceFilters, SourcesQuery
@@ -101,6 +102,7 @@ async def _toggle(ports: Ports, filters: SourceFilters, *, enabled: bool) -> ans
     return answers.Toggled(
         changed=[answers.SourceName(project=key.project, name=key.name) for key in sorted(one.key for one in changed)],
         revision=await ports.registry.revision(),
+        warnings=await warnings_of_enabled(ports, changed) if enabled else [],
     )
 
 
@@ -144,6 +146,7 @@ def _row(source: EventSource, status: SourceStatus) -> answers.EventSource:
         enabled=source.enabled,
         state=status.state,
         reason=status.reason,
+        since=status.since,
         maxconcurrency=source.maxconcurrency,
         inflight=status.inflight,
         polls_open=status.polls_open,

@@ -6,11 +6,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from maelstrom.api import answers, cluster, eventsources, logs, projects
+from maelstrom.api import answers, cluster, cron, eventsources, logs, projects
 from maelstrom.api.ports import Ports
 from maelstrom.api.requests import (
     Body,
     ComponentsQuery,
+    CronRunsQuery,
     DrainedQuery,
     InstancesQuery,
     LogsQuery,
@@ -23,6 +24,7 @@ from maelstrom.api.requests import (
     RemoveProject,
     RevisionPath,
     RollBack,
+    RunPath,
     SourceFilters,
     SourcesQuery,
 )
@@ -126,6 +128,19 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "audit_eventsource", "GET", "/v1/eventsources/{name}/audit", "Who works a source, and its high-water mark",
         eventsources.audit, answers.Audit, NamePath, errors=NAMED,
+    ),
+    Operation(
+        "run_eventsource", "POST", "/v1/eventsources/{name}/run",
+        "Run a cron source now, on the node that is asked, whatever its schedule and whether it is enabled",
+        cron.run_now, answers.CronRun, NamePath, errors=(*NAMED, "conflict", "draining"),
+    ),
+    Operation(
+        "list_cron_runs", "GET", "/v1/cron/runs", "Runs of cron sources, the newest first",
+        cron.list_runs, list[answers.CronRun], CronRunsQuery, errors=NAMED,
+    ),
+    Operation(
+        "get_cron_run", "GET", "/v1/cron/runs/{run}", "One run", cron.get_run, answers.CronRun, RunPath,
+        errors=("not_found",),
     ),
     Operation(
         "list_instances", "GET", "/v1/instances", "Containers of all nodes (other nodes' at most a beat old)",

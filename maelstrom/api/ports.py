@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from maelstrom.model.component import Component, ComponentKey
+from maelstrom.model.cron import CronRun
 from maelstrom.model.instance import InstanceStatus
 from maelstrom.model.project import ProjectDefinition, PutResult
 from maelstrom.model.source import EventSource, SourceKey
@@ -28,6 +29,7 @@ class SourceStatus:
     inflight: int = 0  # requests open towards components
     polls_open: int = 0
     counters: Mapping[str, int] = field(default_factory=dict)  # received, succeeded, failed, … since the node's start
+    since: float | None = None  # seconds since 1970: when `state` or `reason` became this
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,10 @@ class RegistryPort(Protocol):
 
     async def find_source(self, name: str, project: str | None = None) -> EventSource: ...
 
+    async def cron_runs(self, wanted: SourceFilter, limit: int, /) -> Sequence[CronRun]: ...
+
+    async def cron_run(self, id: str, /) -> CronRun: ...
+
     async def reports(self) -> Sequence[NodeReport]: ...
 
     async def revision(self) -> int:
@@ -122,6 +128,10 @@ class NodePort(Protocol):
     def source_status(self, key: SourceKey) -> SourceStatus: ...
 
     async def audit(self, source: EventSource) -> SourceAudit: ...
+
+    async def run_cron(self, source: EventSource) -> str:
+        """Begins a run of a cron source here and now; its id. Raises Conflict, Draining."""
+        ...
 
     async def nodes(self) -> Sequence[NodeStatus]: ...
 

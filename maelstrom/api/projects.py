@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from maelstrom.api import answers, secrets
 from maelstrom.api.cluster import all_instances
+from maelstrom.api.hidden import warnings_of_put
 from maelstrom.api.ports import Ports
 from maelstrom.api.requests import ProjectPath, ProjectsQuery, PutProject, RemoveProject, RevisionPath, RollBack
 from maelstrom.model.component import Component
@@ -113,15 +114,16 @@ async def _put(
     result = await ports.registry.put_project(project, expected_revision=expected, diff_only=diff_only, author=author)
     if not diff_only:
         ports.node.refresh()
-    return _put_answer(result)
+    return _put_answer(result, await warnings_of_put(ports, project))
 
 
-def _put_answer(result: PutResult) -> answers.Put:
+def _put_answer(result: PutResult, warnings: list[str]) -> answers.Put:
     return answers.Put(
         project=result.project,
         revision=result.revision,
         components=_names(result.components),
         eventsources=_names(result.eventsources),
+        warnings=warnings,
     )
 
 

@@ -62,17 +62,17 @@ def read_report(node: str, data: Mapping[str, Any]) -> Report:
 def combined(enabled: bool, own: SourceStatus, others: Iterable[tuple[str, SourceStatus]]) -> SourceStatus:
     """One status over all nodes: the worst state with its reason, everything in flight added up."""
     state: SourceState = own.state
-    reason, inflight, polls = own.reason, own.inflight, own.polls_open
+    reason, inflight, polls, since = own.reason, own.inflight, own.polls_open, own.since
     for node, status in others:
         inflight += status.inflight
         polls += status.polls_open
         if status.state == "degraded" and state != "degraded":
-            state, reason = "degraded", f"{node}: {status.reason}"
+            state, reason, since = "degraded", f"{node}: {status.reason}", status.since
     if not enabled:
         state, reason = "disabled", ""
     elif state == "disabled":  # a node that has not yet heard of the change
         state = "ok"
-    return SourceStatus(state, reason, inflight, polls)
+    return SourceStatus(state, reason, inflight, polls, since=since)
 
 
 class _Source(BaseModel):
@@ -84,10 +84,11 @@ class _Source(BaseModel):
     reason: str
     inflight: int
     polls_open: int
+    since: float | None = None
 
     @property
     def status(self) -> SourceStatus:
-        return SourceStatus(self.state, self.reason, self.inflight, self.polls_open)
+        return SourceStatus(self.state, self.reason, self.inflight, self.polls_open, since=self.since)
 
 
 def _list(data: Mapping[str, Any], key: str) -> list[Any]:

@@ -14,6 +14,7 @@ from maelstrom.api.wire import MAX_INTEGER
 from maelstrom.model.source import SourceType
 
 MAX_NAMES = 100  # in one request
+MAX_RUNS = 1000  # in one answer
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,81}$", to_lower=True)]  # with or without a prefix
 Glob = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_*?\[\]!-]{1,81}$", to_lower=True)]
@@ -52,6 +53,16 @@ class NamePath(Parameters):
 
     name: Name
     project: Name | None = None
+
+
+class RunPath(Parameters):
+    run: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+
+
+class CronRunsQuery(Parameters):
+    project: Name | None = None
+    name: Name | None = None
+    limit: Annotated[int, Field(ge=1, le=MAX_RUNS)] = 20
 
 
 class ProjectsQuery(Parameters):

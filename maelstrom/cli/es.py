@@ -128,6 +128,8 @@ def _confirm(verb: str, filters: Json, yes: bool) -> None:
 
 
 def _show_changed(options: Options, result: Json, status: str) -> None:
+    for warning in result.get("warnings", ()):
+        say(f"maelctl: warning: {warning}")
     names = [row["name"] for row in result["changed"]]
     if not names and not options.json:
         say("No event sources changed.")

@@ -25,6 +25,7 @@ COMMANDS = {
     "project": Lazy("maelstrom.cli.project", "project", "Projects: list, get, put, remove, history, roll back."),
     "comp": Lazy("maelstrom.cli.comp", "comp", "Components: list, restart."),
     "es": Lazy("maelstrom.cli.es", "es", "Event sources: list, enable, disable, audit."),
+    "cron": Lazy("maelstrom.cli.cron", "cron", "Schedules: runs that were, and one by hand."),
     "ps": Lazy("maelstrom.cli.cluster", "ps", "Containers of all nodes."),
     "nodes": Lazy("maelstrom.cli.cluster", "nodes", "Nodes of the cluster."),
     "logs": Lazy("maelstrom.cli.logs", "logs", "What components write."),

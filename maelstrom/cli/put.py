@@ -9,7 +9,7 @@ import click
 from maelstrom.api.client import Json
 from maelstrom.cli import reading
 from maelstrom.cli.commands import Command
-from maelstrom.cli.output import show, table
+from maelstrom.cli.output import say, show, table
 from maelstrom.cli.server import author, client
 from maelstrom.cli.target import Options
 
@@ -53,7 +53,10 @@ def put(
         expected_revision=expected_revision,
         author=author(),
     )
-    show(options, result, lambda: changes_text(result, diff_only))
+    warnings = result.pop("warnings", ())
+    for warning in warnings:
+        say(f"maelctl: warning: {warning}")
+    show(options, result | ({"warnings": warnings} if warnings else {}), lambda: changes_text(result, diff_only))
     if wait:
         from maelstrom.cli.waiting import wait_for_project
 

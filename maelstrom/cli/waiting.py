@@ -58,6 +58,17 @@ def wait_until_drained(server: Client, revision: int, filters: Json, seconds: fl
             raise WaitTimeout(f"not at rest within {seconds:g} s: {progress}", hint=hint)
 
 
+def wait_for_run(server: Client, begun: Json, seconds: float) -> Json:
+    """The run of cron as it ended. Raises WaitTimeout."""
+    deadline = time.monotonic() + seconds
+    id, row = str(begun["id"]), begun
+    while row["state"] == "running":
+        if not _pause(deadline):
+            raise WaitTimeout(f"the run {id} has not ended within {seconds:g} s", hint="it goes on")
+        row = _patiently(lambda: server.cron_run(id), deadline)
+    return row
+
+
 def _patiently(ask: Callable[[], T], deadline: float) -> T:
     """A daemon that restarts meanwhile is waited for, too."""
     while True:

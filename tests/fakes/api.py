@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from maelstrom.api.ports import NodeStatus, SourceAudit, SourceStatus
 from maelstrom.model.component import ComponentKey
+from maelstrom.model.errors import Draining
 from maelstrom.model.instance import InstanceStatus
 from maelstrom.model.source import EventSource, SourceKey
 from maelstrom.runtime.port import LogLine
@@ -22,6 +23,7 @@ class FakeNode:
         self.instance_rows: list[InstanceStatus] = []
         self.sources: dict[SourceKey, SourceStatus] = {}
         self.audits: dict[SourceKey, SourceAudit] = {}
+        self.run: Callable[[EventSource], Awaitable[str]] | None = None
         self.others: list[NodeStatus] = []
         self.lines: list[LogLine] = []
         self.more_lines: asyncio.Queue[LogLine | Exception] = asyncio.Queue()  # what `follow` goes on with
@@ -45,6 +47,11 @@ class FakeNode:
 
     async def audit(self, source: EventSource) -> SourceAudit:
         return self.audits.get(source.key) or SourceAudit(limit=source.maxconcurrency, inflight=0, max_inflight=0)
+
+    async def run_cron(self, source: EventSource) -> str:
+        if self.run is None:
+            raise Draining("the node stops")
+        return await self.run(source)
 
     async def nodes(self) -> Sequence[NodeStatus]:
         if self.nodes_broken is not None:
