@@ -82,6 +82,8 @@ class Node:
         # work is pulled only when there is somebody to do it
         await parts.transport.start()
         parts.owner.start()
+        parts.cron.start()
+        self._supervisor.keep("cron", parts.cron.run)
         self._supervisor.keep("report", self._report)
         status.serving = True
         self._state.write_ready(
@@ -171,7 +173,9 @@ class Node:
             # tell the others first: they take over while this node drains
             parts.keeper.leave()
             await asyncio.gather(
-                _step("gateway", parts.gateway.drain(left())), _step("sources", parts.owner.stop(left()))
+                _step("gateway", parts.gateway.drain(left())),
+                _step("sources", parts.owner.stop(left())),
+                _step("cron", parts.cron.stop(left())),
             )
             parts.activation.drain()
             stop_containers = self.settings.stop_containers

@@ -5,20 +5,24 @@ from __future__ import annotations
 import os
 import random
 import time
+import uuid
 from dataclasses import dataclass
 
 from maelstrom.activation.service import Activation
 from maelstrom.activation.transport import Transport
 from maelstrom.daemon.routing import Routing
 from maelstrom.daemon.supervisor import Supervisor
+from maelstrom.daemon.zone import local_zone
 from maelstrom.gateway import AccessLog, Gateway, Limits
 from maelstrom.leases.clock import SteadyClock
 from maelstrom.leases.keeper import LeaseKeeper
 from maelstrom.model.settings import Settings
+from maelstrom.registry.cron import CronLedger, Writer
 from maelstrom.registry.registry import Registry
 from maelstrom.registry.view import View
 from maelstrom.runtime.docker import DockerRuntime
 from maelstrom.sources.aws_step_functions import AwsStepFunctions
+from maelstrom.sources.cron import Cron
 from maelstrom.sources.delivery import Means
 from maelstrom.sources.owner import SourceOwner
 from maelstrom.sources.step_functions import StepFunctionsKind
@@ -42,6 +46,7 @@ class Parts:
     routing: Routing
     aws: AwsStepFunctions
     owner: SourceOwner
+    cron: Cron
 
 
 def build(settings: Settings, supervisor: Supervisor, registry: Registry, state_id: str) -> Parts:
@@ -64,8 +69,11 @@ def build(settings: Settings, supervisor: Supervisor, registry: Registry, state_
     kind = StepFunctionsKind(aws, node=settings.node_name, clock=clock, random=random.random)
     means = Means(transport, lambda key: view.snapshot.components.get(key), clock, spawn)
     owner = SourceOwner({"awsstepfunc": kind}, view=view, leases=keeper, means=means, random=random.random)
+    ledger = CronLedger(registry.engine, Writer(settings.node_name, state_id, uuid.uuid4().hex))
+    zone = local_zone(os.environ.get("TZ"))
+    cron = Cron(ledger, keeper.role("cron"), view=view, means=means, random=random.random, zone=zone)
     return Parts(
-        settings, supervisor, registry, view, keeper, runtime, activation, transport, gateway, routing, aws, owner
+        settings, supervisor, registry, view, keeper, runtime, activation, transport, gateway, routing, aws, owner, cron
     )
 
 
