@@ -7,7 +7,7 @@ import click
 from maelstrom.cli import definition
 from maelstrom.cli.commands import Command, Group
 from maelstrom.cli.output import ago, show, show_list
-from maelstrom.cli.put import changes_text, put
+from maelstrom.cli.put import put, show_put
 from maelstrom.cli.server import author, client
 from maelstrom.cli.target import Options
 
@@ -87,4 +87,4 @@ def history(options: Options, name: str) -> None:
 def rollback(options: Options, name: str, revision: int, diff_only: bool) -> None:
     """Put the definition of an old revision again."""
     result = client(options).roll_back(name, revision, diff_only=diff_only, author=author())
-    show(options, result, lambda: changes_text(result, diff_only))
+    show_put(options, result, diff_only)

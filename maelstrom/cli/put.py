@@ -53,17 +53,22 @@ def put(
         expected_revision=expected_revision,
         author=author(),
     )
-    warnings = result.pop("warnings", ())
-    for warning in warnings:
-        say(f"maelctl: warning: {warning}")
-    show(options, result | ({"warnings": warnings} if warnings else {}), lambda: changes_text(result, diff_only))
+    show_put(options, result, diff_only)
     if wait:
         from maelstrom.cli.waiting import wait_for_project
 
         wait_for_project(server, result["project"], result["revision"], timeout)
 
 
-def changes_text(result: Json, diff_only: bool) -> str:
+def show_put(options: Options, result: Json, diff_only: bool) -> None:
+    """Warnings are for people; for programs they are there only where there are some."""
+    for warning in result.get("warnings", ()):
+        say(f"maelctl: warning: {warning}")
+    said = {name: value for name, value in result.items() if name != "warnings" or value}
+    show(options, said, lambda: _changes_text(result, diff_only))
+
+
+def _changes_text(result: Json, diff_only: bool) -> str:
     """What a put did, or would do, for people."""
     rows = [
         {"type": kind, "name": name, "action": action}

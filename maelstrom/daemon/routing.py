@@ -6,24 +6,39 @@ Made anew at each change and swapped in one step, so a request sees the old or t
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Protocol
 
-from maelstrom.activation.service import Activation
+from maelstrom.activation.pool import Pool
 from maelstrom.gateway import Route
+from maelstrom.model.component import ComponentKey
 from maelstrom.model.source import HttpSource, SourceKey
 from maelstrom.model.stored import Snapshot
 from maelstrom.plan.routes import RouteEntry, RouteTable
 
 
-class Routing:
-    """Keeps one route per http source, so that what is counted on it outlives the changes of others."""
+class Pools(Protocol):
+    """Activation, as routes see it."""
 
-    def __init__(self, activation: Activation) -> None:
+    def pool(self, key: ComponentKey) -> Pool | None: ...
+
+
+class Routing:
+    """Keeps one route per http source, so that what is counted on it outlives the changes of others.
+
+    `hidden`: sources that get nothing, because an older one has the same host and path, each with that one.
+    """
+
+    def __init__(self, activation: Pools) -> None:
         self._activation = activation
         self._routes: dict[SourceKey, Route] = {}
+        self.hidden: dict[SourceKey, SourceKey] = {}
 
     def table(self, snapshot: Snapshot) -> RouteTable[Route]:
         """Enabled http sources of components that this node knows; a disabled one does not exist."""
-        return RouteTable.build(list(self._entries(snapshot)))
+        table = RouteTable.build(list(self._entries(snapshot)))
+        keys = {id(route): key for key, route in self._routes.items()}
+        self.hidden = {keys[id(route)]: keys[id(winner)] for route, winner in table.hidden}
+        return table
 
     def in_flight(self, key: SourceKey) -> int:
         """Requests open towards containers that came by this source."""
@@ -32,7 +47,8 @@ class Routing:
 
     def _entries(self, snapshot: Snapshot) -> Iterator[RouteEntry[Route]]:
         routes: dict[SourceKey, Route] = {}
-        for key, source in snapshot.sources.items():
+        # every node gives equal rules to the same source: the one that was there first
+        for key, source in sorted(snapshot.sources.items(), key=lambda item: item[1].id):
             rule = source.definition
             if not isinstance(rule, HttpSource):
                 continue

@@ -39,26 +39,35 @@ _Prefixes = tuple[tuple[int, ...], dict[bytes, Match[T]]]
 
 
 class RouteTable(Generic[T]):
-    """Immutable; `build` a new one when rules change. Of rules that are equal the first one wins."""
+    """Immutable; `build` a new one when rules change. Of rules that are equal the first one wins.
 
-    __slots__ = ("_any_host", "_hosts")
+    `hidden` has the targets of the others, each with the one that wins.
+    """
 
-    def __init__(self, hosts: dict[bytes, _Prefixes[T]], any_host: _Prefixes[T]) -> None:
+    __slots__ = ("_any_host", "_hosts", "hidden")
+
+    def __init__(
+        self, hosts: dict[bytes, _Prefixes[T]], any_host: _Prefixes[T], hidden: tuple[tuple[T, T], ...] = ()
+    ) -> None:
         self._hosts = hosts
         self._any_host = any_host
+        self.hidden = hidden
 
     @classmethod
     def build(cls, entries: Iterable[RouteEntry[T]]) -> RouteTable[T]:
         """A rule with neither host nor prefix matches nothing."""
         hosts: dict[bytes, dict[bytes, Match[T]]] = {b"": {}}
+        hidden: list[tuple[T, T]] = []
         for entry in entries:
             host, prefix = _host_key(entry.hostname.encode()), entry.pathprefix.encode()
             if host or prefix:
                 match = Match(entry.target, prefix if entry.stripprefix else b"")
-                hosts.setdefault(host, {}).setdefault(prefix, match)
+                winner = hosts.setdefault(host, {}).setdefault(prefix, match)
+                if winner is not match:
+                    hidden.append((entry.target, winner.target))
         tables = {host: _by_length(rules) for host, rules in hosts.items()}
         any_host = tables.pop(b"")
-        return cls(tables, any_host)
+        return cls(tables, any_host, tuple(hidden))
 
     def lookup(self, host: bytes, path: bytes) -> Match[T] | None:
         """`host`: the Host header or authority as sent, with or without port; `path`: as sent, without the query."""

@@ -63,6 +63,7 @@ def test_list_has_every_field_of_the_interface(client: Client) -> None:
         "enabled": True,
         "state": "ok",
         "reason": "",
+        "since": None,
         "maxconcurrency": 3,
         "inflight": 0,
         "polls_open": 0,

@@ -39,6 +39,7 @@ def test_put_says_what_it_added_updated_and_removed(client: Client, threaded: Ad
         "revision": 1,
         "components": {"added": ["jobs", "web"], "updated": [], "removed": []},
         "eventsources": {"added": ["site"], "updated": [], "removed": []},
+        "warnings": [],
     }
     assert threaded.node.refreshed == 1
     result = client.put_project(project(web={"maxconcurrency": 2}))
@@ -67,6 +68,24 @@ def test_diff_only_stores_nothing(client: Client, threaded: AdminThread) -> None
     assert result["components"]["added"] == ["web"]
     assert client.projects() == []
     assert threaded.node.refreshed == 0
+
+
+def test_of_two_http_sources_with_one_rule_the_put_says_which_gets_nothing(client: Client) -> None:
+    old = {"site": {"http": {"hostname": "a.example", "pathprefix": "/x"}}}
+    new = {"site": {"http": {"hostname": "A.example", "pathprefix": "/x"}}}
+    warning = "http source blog_site gets no requests: shop_site has the same host and path"
+    client.put_project(project("shop", web={"eventsources": dict(old)}))
+    assert client.put_project(project("blog", web={"eventsources": dict(new)}), diff_only=True)["warnings"] == [warning]
+    assert client.put_project(project("blog", web={"eventsources": dict(new)}))["warnings"] == [warning]
+    # whose put it is makes no difference: the older one has the requests
+    assert client.put_project(project("shop", web={"eventsources": dict(old)}))["warnings"] == [warning]
+    client.toggle(False, project="shop")
+    assert client.put_project(project("blog", web={"eventsources": dict(new)}))["warnings"] == []
+    assert client.toggle(True, project="shop")["warnings"] == [warning]
+    assert (
+        client.put_project(project("news", web={"eventsources": {"any": {"http": {"pathprefix": "/x"}}}}))["warnings"]
+        == []
+    )
 
 
 def test_source_moves_to_a_new_component_in_one_put(client: Client) -> None:

@@ -69,6 +69,18 @@ def test_put_prints_what_changed(ctl: Ctl) -> None:
     assert [part.split() for part in lines[2:]] == [["Component", "work", "Added"], ["Component", "jobs", "Removed"]]
 
 
+def test_put_warns_of_what_gets_nothing(shop: Ctl) -> None:
+    text = "name: blog\ncomponents: {web: {image: b:1, eventsources: {own: {http: {hostname: shop.example}}}}}\n"
+    warning = "http source blog_own gets no requests: shop_site has the same host and path"
+    done = shop("put", "-", input=text)
+    assert done.code == 0
+    assert done.err == f"maelctl: warning: {warning}\n"
+    assert shop("put", "-", "--json", input=text).json()["warnings"] == [warning]
+    assert shop("project", "rollback", "shop", "1", "--json", "--diff-only").json()["warnings"] == [warning]
+    shop("es", "disable", "own")
+    assert warning in shop("es", "enable", "own").err
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -121,3 +121,19 @@ def test_a_look_up_is_what_going_through_all_rules_would_find(
     expected = max(fitting, key=lambda rule: (bool(rule[0]), len(rule[1])), default=None)
     match = table.lookup(host.encode(), path.encode())
     assert (match and match.target) == expected
+
+
+def test_of_equal_rules_the_first_one_wins_and_the_others_are_told_of() -> None:
+    table = RouteTable.build(
+        [
+            RouteEntry("Shop.example", "/a", False, "first"),
+            RouteEntry("shop.example.", "/a", True, "second"),
+            RouteEntry("shop.example", "/b", False, "apart"),
+            RouteEntry("", "/a", False, "any host"),
+            RouteEntry("shop.example", "/a", False, "third"),
+        ]
+    )
+    found = table.lookup(b"shop.example", b"/a")
+    assert found is not None
+    assert found.target == "first"
+    assert table.hidden == (("second", "first"), ("third", "first"))
