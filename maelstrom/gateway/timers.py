@@ -87,6 +87,10 @@ class Timers:
                 if entry.watched_at == inf:
                     continue  # forgotten by one that was due before it
                 entry.watched_at = inf
-                self.watch(entry, entry.due(now))
+                try:
+                    self.watch(entry, entry.due(now))
+                except Exception as error:  # its own fault; the others' deadlines stand
+                    message = f"the deadline of {entry!r} could not be looked at"
+                    self._loop.call_exception_handler({"message": message, "exception": error})
         if self._handle is None:
             self._arm()

@@ -102,6 +102,28 @@ async def test_what_was_forgotten_is_not_looked_at(timers: Timers, clock: Clock)
     assert all(entry.watched_at == inf for entry in entries)
 
 
+async def test_one_that_fails_takes_no_other_with_it(timers: Timers, clock: Clock) -> None:
+    told: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(str(context["exception"])))
+
+    class Fails(Entry):
+        def due(self, now: float) -> float:
+            raise ValueError("a fault in what was due")
+
+    fine = [Entry(101.0) for _ in range(20)]
+    for entry in (*fine[:10], Fails(101.0), *fine[10:]):
+        timers.watch(entry, 101.0)
+    clock.now = 102.0
+    timers.look()
+    assert all(entry.fired == 102.0 for entry in fine)
+    assert told == ["a fault in what was due"]
+
+    timers.watch(fine[0], 103.0)
+    clock.now = 104.0
+    timers.look()
+    assert fine[0].fired == 104.0
+
+
 async def test_the_loop_looks_by_itself() -> None:
     loop = asyncio.get_running_loop()
     timers = Timers(loop, loop.time)
