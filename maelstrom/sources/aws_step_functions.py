@@ -24,17 +24,17 @@ class AwsStepFunctions:
     """Implements `ports.StepFunctions` for one place: the daemon's own, or what `at` gives, by the same threads."""
 
     def __init__(self, accounts: Accounts | None = None, place: Place = HERE, *, lanes: Lanes | None = None) -> None:
-        self._accounts = accounts or Accounts()
+        self.accounts = accounts or Accounts()
         self._lanes = lanes or Lanes("aws", polls=POLL_THREADS, calls=CALL_THREADS)
         self._places: dict[Place, AwsStepFunctions] = {place: self}
-        self._poll_client = Client(self._accounts, "stepfunctions", place, POLL_SECONDS, self._lanes.most_polls)
-        self._call_client = Client(self._accounts, "stepfunctions", place, CALL_SECONDS, self._lanes.most_calls)
+        self._poll_client = Client(self.accounts, "stepfunctions", place, POLL_SECONDS, self._lanes.most_polls)
+        self._call_client = Client(self.accounts, "stepfunctions", place, CALL_SECONDS, self._lanes.most_calls)
         self._arns: dict[str, str] = {}
         self._lookup = asyncio.Lock()
 
     def at(self, place: Place) -> AwsStepFunctions:
         if place not in self._places:
-            self._places[place] = AwsStepFunctions(self._accounts, place, lanes=self._lanes)
+            self._places[place] = AwsStepFunctions(self.accounts, place, lanes=self._lanes)
         return self._places[place]
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""One item from its arrival to its report: kept alive, admitted, worked, settled, and how that may end early.
+"""One item from its arrival to its report: kept, admitted, worked, settled, and how that may end early.
 
     arrives ─ slot ─ admit ─ request ─ settle          beside it: keep
                  └─────┴────────┴── given up by the service, or the node's grace has ended: the request is cancelled
@@ -20,7 +20,7 @@ from maelstrom.model.clock import Clock
 from maelstrom.model.component import Component, ComponentKey
 from maelstrom.model.errors import LeaseLost
 from maelstrom.model.source import EventSource
-from maelstrom.sources.kind import Answered, Kind, Outcome, Pause, Refused, Settled
+from maelstrom.sources.kind import Answered, Defers, Kind, Outcome, Pause, Refused, Settled
 from maelstrom.sources.ports import Spawn
 from maelstrom.sources.record import SourceRecord
 from maelstrom.sources.seats import Seat
@@ -51,7 +51,7 @@ class End(Enum):
 
 
 class Delivery(Generic[Item]):
-    """`run` does it all and raises nothing but cancellation, which leaves the item to the service."""
+    """One item: `begin` when it arrives, `work`, `settle`, `end`; what comes between is the caller's."""
 
     def __init__(self, kind: Kind[Item], source: EventSource, item: Item, record: SourceRecord, means: Means) -> None:
         self._kind = kind
@@ -60,29 +60,37 @@ class Delivery(Generic[Item]):
         self._record = record
         self._means = means
         self._seat: Seat | None = None
+        self._keeper: asyncio.Task[None] | None = None
         self._work: asyncio.Task[Outcome] | None = None
         self._end: End | None = None
 
-    async def run(self, seat: Callable[[], Awaitable[Seat]], release: Callable[[Seat], None], pause: Pause) -> None:
-        """`seat` waits for the one that the item is worked under; at the end it is released."""
+    def begin(self) -> None:
+        """From now on the item is kept from being given to others."""
         name = self._source.key.full_name
-        keeper = self._means.spawn(self._kind.keep(self._source, self._item, self._record), f"keep {name}")
-        keeper.add_done_callback(self._kept)
-        self._work = work = self._means.spawn(self._do(seat), f"work {name}")
+        self._keeper = self._means.spawn(self._kind.keep(self._source, self._item, self._record), f"keep {name}")
+        self._keeper.add_done_callback(self._kept)
+
+    async def work(self, seat: Callable[[], Awaitable[Seat]]) -> Outcome | None:
+        """What to report; None if nobody waits for it. `seat` waits for the one that the item is worked under."""
+        self._work = work = self._means.spawn(self._do(seat), f"work {self._source.key.full_name}")
         if self._end is not None:
             work.cancel()
-        try:
-            await asyncio.wait({work})
-            outcome = self._outcome(work)
-            settled = Settled.GONE
-            if outcome is not None:
-                settled = await self._kind.settle(self._source, self._item, outcome, self._record, pause)
-            self._count(settled)
-        finally:
-            keeper.cancel()
-            work.cancel()
-            if self._seat is not None:
-                release(self._seat)
+        await asyncio.wait({work})
+        return self._outcome(work)
+
+    async def settle(self, outcome: Outcome | None, pause: Pause) -> Settled:
+        settled = Settled.GONE if outcome is None else await self._settle(outcome, pause)
+        self._count(settled)
+        return settled
+
+    def end(self) -> None:
+        for task in (self._keeper, self._work):
+            if task is not None:
+                task.cancel()
+
+    def goes_on(self, outcome: Outcome | None) -> bool:
+        """Whether the item will be over when this is settled, so that the one behind it may follow."""
+        return outcome is not None and self._kind.goes_on(self._source, outcome)
 
     def stop(self) -> None:
         """No time is left: what is being worked is reported as stopped, what has been answered as answered."""
@@ -93,6 +101,7 @@ class Delivery(Generic[Item]):
         seconds = DEFAULT_SECONDS if component is None else float(component.definition.maxdurationseconds)
         try:
             self._seat = await seat()
+            seconds = min(seconds, self._seat.allowed_seconds)
             epoch = await self._seat.admit(seconds)
         except LeaseLost as error:
             return Refused("Maelstrom.LeaseLost", error.message)
@@ -126,10 +135,18 @@ class Delivery(Generic[Item]):
             return Refused("Maelstrom.Internal", "an internal error of the node; its log has more")
         return work.result()
 
+    async def _settle(self, outcome: Outcome, pause: Pause) -> Settled:
+        if isinstance(self._kind, Defers) and self._seat is not None:
+            deferred = await self._kind.defer(self._source, self._item, outcome, self._seat, self._record)
+            if isinstance(deferred, Settled):
+                return deferred
+            outcome = deferred or outcome
+        return await self._kind.settle(self._source, self._item, outcome, self._record, pause)
+
     def _count(self, settled: Settled) -> None:
         counts = self._record.counts
         if settled is Settled.SUCCEEDED:
             counts.succeeded += 1
-        else:
+        elif settled is not Settled.DEFERRED:
             counts.failed += 1
             counts.gone += settled is Settled.GONE

@@ -13,10 +13,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from maelstrom.activation.work import WorkAnswer, WorkRequest
 from maelstrom.model.source import EventSource
+from maelstrom.sources.ports import Deferrable
 from maelstrom.sources.record import SourceRecord
 
 Item = TypeVar("Item")
@@ -49,6 +50,7 @@ class Settled(Enum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     GONE = "gone"  # the service had given it up
+    DEFERRED = "deferred"  # the component will answer later; its slot waits for that
 
 
 class Kind(Protocol[Item]):
@@ -60,6 +62,10 @@ class Kind(Protocol[Item]):
 
     def most_fetches(self, source: EventSource) -> int:
         """Fetches that may be open at once, however many slots are free."""
+        ...
+
+    def idle_fetches(self, source: EventSource) -> int:
+        """Fetches that stay open where nothing comes."""
         ...
 
     def width(self, source: EventSource) -> int:
@@ -74,6 +80,22 @@ class Kind(Protocol[Item]):
         """Up to `wanted` items, as soon as there are any; none after a while. Raises MaelstromError."""
         ...
 
+    def in_order(self, items: Sequence[Item]) -> Sequence[Sequence[Item]]:
+        """The items of one fetch; those of one series are worked one after the other, series beside one another."""
+        ...
+
+    def goes_on(self, source: EventSource, outcome: Outcome) -> bool:
+        """Whether the next item of a series may follow this outcome. If not, it and those behind it are refused."""
+        ...
+
+    def pause(self, outcome: Outcome) -> float:
+        """Seconds for which the component wants no more; 0: it did not say so."""
+        ...
+
+    def resumed(self, source: EventSource) -> None:
+        """A pause was asked for: the fetches after it begin anew."""
+        ...
+
     def request(self, source: EventSource, item: Item, epoch: int) -> WorkRequest: ...
 
     async def keep(self, source: EventSource, item: Item, record: SourceRecord) -> None:
@@ -84,4 +106,15 @@ class Kind(Protocol[Item]):
         self, source: EventSource, item: Item, outcome: Outcome, record: SourceRecord, pause: Pause
     ) -> Settled:
         """Until the service has taken the outcome; only cancellation ends it before."""
+        ...
+
+
+@runtime_checkable
+class Defers(Protocol):
+    """A kind whose components may promise to answer later."""
+
+    async def defer(
+        self, source: EventSource, item: Any, outcome: Outcome, slot: Deferrable, record: SourceRecord
+    ) -> Settled | Refused | None:
+        """What became of the promise, or of one that could not be taken; None where the outcome is none."""
         ...

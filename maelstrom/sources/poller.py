@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,23 +18,24 @@ from typing import Any, Generic, TypeVar
 
 from maelstrom.model.errors import LeaseLost, MaelstromError
 from maelstrom.model.source import EventSource
-from maelstrom.plan.backoff import Backoff
+from maelstrom.sources.breadth import Breadth
 from maelstrom.sources.delivery import Delivery, Means
-from maelstrom.sources.kind import Kind
+from maelstrom.sources.health import Health
+from maelstrom.sources.kind import Answered, Kind, Outcome
 from maelstrom.sources.ports import Random, SlotLease
 from maelstrom.sources.record import SourceRecord
 from maelstrom.sources.seats import Seat, Seats
-from maelstrom.sources.trouble import Trouble
+from maelstrom.sources.series import Series
 
 log = logging.getLogger("maelstrom.sources")
 
 Item = TypeVar("Item")
 
-POLL_AGAIN = Backoff(first=1.0, cap=30.0)
 WELL_SECONDS = 20.0  # a fetch open for so long has reached the service: longer than all its time-outs to connect
 SHORTEST_SECONDS = 0.5  # a fetch that brings nothing sooner does not wait for items: it must not be repeated at once
 SEAT_SECONDS, SEAT_PATIENCE = 1.0, 10  # a stray's item looks so often for a seat, where the lease has none at all
 LAST_PAUSE_SECONDS = 0.2  # between two tries of a report when no time is left
+LINGER_SECONDS = 0.004  # seats that become free meanwhile share a fetch, where one may bring several items
 
 
 @dataclass(eq=False, slots=True)
@@ -45,6 +45,7 @@ class Fetch:
     source: EventSource
     seats: list[Seat]
     number: int
+    begun: float
     stray: bool = False  # where items come from has changed since
     task: asyncio.Task[None] | None = field(default=None, repr=False)
 
@@ -67,11 +68,12 @@ class Poller(Generic[Item]):
         self._kind = kind
         self._means = means
         self._seats = Seats(lease)
-        self._trouble = Trouble(POLL_AGAIN, random)
+        self._health = Health(source.key.full_name, lease, record, random, means.spawn)
         self._held = False
         self._fetches: set[Fetch] = set()
-        self._deliveries: dict[Delivery[Item], asyncio.Task[None]] = {}
-        self._waiting: deque[asyncio.Future[Seat]] = deque()  # items of strays
+        self._breadth = Breadth()
+        self._freed_at: float | None = None  # when the first seat became free that no fetch has taken since
+        self._deliveries: dict[Series[Item], asyncio.Task[None]] = {}
         self._loops: list[asyncio.Task[None]] = []
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
@@ -116,8 +118,8 @@ class Poller(Generic[Item]):
     def cut(self) -> None:
         """No time is left: whatever is being worked, or comes from now on, is reported as stopped."""
         self._cut.set()
-        for delivery in self._deliveries:
-            delivery.stop()
+        for series in self._deliveries:
+            series.stop()
 
     async def end(self) -> None:
         """Leaves everything where it is: open fetches to their `unclaimed` ends, items to the service."""
@@ -144,22 +146,41 @@ class Poller(Generic[Item]):
     def _open_fetches(self) -> float | None:
         """As many as there are free seats. Seconds until there is a reason to look again; None: until woken."""
         while self._may_fetch():
-            pause = self._trouble.pause(self._means.clock.monotonic())
+            now = self._means.clock.monotonic()
+            pause = self._pause_before_fetch(now)
             if pause is None or pause > 0:
                 return pause
-            seats = self._seats.take(self._kind.batch(self.source)) or self._borrow(strays_only=True)
+            seats = self._seats.take(self._batch()) or self._borrow(strays_only=True)
+            self._freed_at = None
             if not seats:
-                return None
-            self._open(Fetch(self.source, seats, seats[0].number // self._kind.width(self.source)))
+                return self.lease.paused_seconds() or None
+            self._open(Fetch(self.source, seats, seats[0].number // self._kind.width(self.source), begun=now))
         return None
 
     def _may_fetch(self) -> bool:
         if self._held or not self.source.enabled:
             return False
-        return sum(not fetch.stray for fetch in self._fetches) < self._kind.most_fetches(self.source)
+        most = self._breadth.allowed(self._kind.idle_fetches(self.source), self._kind.most_fetches(self.source))
+        return sum(not fetch.stray for fetch in self._fetches) < (1 if self._health.ailing else most)
+
+    def _pause_before_fetch(self, now: float) -> float | None:
+        """Seconds until a new poll may be opened; None while an open one is the try."""
+        pause = self._health.pause(now)
+        if pause is None or pause > 0:
+            return pause
+        lingering = 0.0
+        if self._freed_at is not None and self._deliveries and self._kind.batch(self.source) > 1:
+            lingering = self._freed_at + LINGER_SECONDS - now
+        return max(0.0, lingering)
+
+    def _batch(self) -> int:
+        """One, where nothing comes and several places are watched: what comes at one needs seats, too."""
+        if self._health.ailing or (self._breadth.idle and self._kind.idle_fetches(self.source) > 1):
+            return 1
+        return self._kind.batch(self.source)
 
     def _open(self, fetch: Fetch) -> None:
-        self._trouble.opened()
+        self._health.fetching()
         self._fetches.add(fetch)
         self._idle.clear()
         self.record.counts.polls_open += 1
@@ -172,58 +193,67 @@ class Poller(Generic[Item]):
         finally:
             self._fetches.discard(fetch)
             self.record.counts.polls_open -= 1
-            for item in items:
-                self._deliver(fetch, item)
+            for series in self._kind.in_order(items):
+                self._deliver(fetch, series)
             while fetch.seats:
-                self._release(fetch.seats.pop())
+                self._seats.release(fetch.seats.pop())
             self._look()
 
     async def _fetch(self, fetch: Fetch) -> Sequence[Item]:
-        begun = self._means.clock.monotonic()
         well = asyncio.get_running_loop().call_later(WELL_SECONDS, self._well)
         try:
             items = await self._kind.fetch(fetch.source, max(1, len(fetch.seats)), fetch.number)
         except MaelstromError as error:
-            self._failed(error)
+            self._health.failed(error, self._means.clock.monotonic())
             return ()
         except Exception:
             log.exception("a fetch died", extra={"source": fetch.source.key.full_name})
-            self._failed(MaelstromError("an internal error while polling"))
+            self._health.failed(MaelstromError("an internal error while polling"), self._means.clock.monotonic())
             return ()
         finally:
             well.cancel()
         self._well()
-        if not items and not self._held:
-            await self._pause(SHORTEST_SECONDS - (self._means.clock.monotonic() - begun))
+        seconds = self._means.clock.monotonic() - fetch.begun
+        if items:
+            self._breadth.brought(seconds)
+        else:
+            self._breadth.empty()
+            if not self._held:
+                await self._pause(SHORTEST_SECONDS - seconds)
         return items
 
     def _well(self) -> None:
-        self._trouble.over()
-        self.record.well("poll")
+        self._health.reached()
         self._wake.set()
-
-    def _failed(self, error: MaelstromError) -> None:
-        self._trouble.failed(self._means.clock.monotonic())
-        self.record.trouble("poll", error)
 
     # deliveries
 
-    def _deliver(self, fetch: Fetch, item: Item) -> None:
+    def _deliver(self, fetch: Fetch, items: Sequence[Item]) -> None:
         source = fetch.source if fetch.stray else self.source
         seat = fetch.seats.pop(0) if fetch.seats else None
-        delivery = Delivery(self._kind, source, item, self.record, self._means)
-        self.record.counts.received += 1
-        work = delivery.run(partial(self._seat_for, seat), self._release, self._pause)
+        series = Series([Delivery(self._kind, source, item, self.record, self._means) for item in items])
+        self.record.counts.received += len(items)
+        work = series.run(partial(self._seat_for, seat), self._seats.release, self._pause, self._heard)
         task = self._means.spawn(work, f"deliver {source.key.full_name}")
-        self._deliveries[delivery] = task
+        self._deliveries[series] = task
         self._idle.clear()
-        task.add_done_callback(partial(self._delivered, delivery))
+        task.add_done_callback(partial(self._delivered, series))
         if self._cut.is_set():
-            delivery.stop()
+            series.stop()
 
-    def _delivered(self, delivery: Delivery[Item], _task: asyncio.Task[None]) -> None:
-        del self._deliveries[delivery]
+    def _delivered(self, series: Series[Item], _task: asyncio.Task[None]) -> None:
+        del self._deliveries[series]
+        if self._freed_at is None:
+            self._freed_at = self._means.clock.monotonic()
         self._look()
+
+    def _heard(self, outcome: Outcome | None) -> None:
+        """What an answer says of all items of the source."""
+        if isinstance(outcome, Answered):
+            self._health.answered(outcome.answer, self._means.clock.monotonic())
+            if seconds := self._kind.pause(outcome):
+                self._kind.resumed(self.source)
+                self._health.rest(seconds)
 
     # seats
 
@@ -243,28 +273,8 @@ class Poller(Generic[Item]):
             if not self._seats.in_use and not patience:
                 raise LeaseLost(f"the lease of {self.source.key.full_name} has no slot any more")
             patience = SEAT_PATIENCE if self._seats.in_use else patience - 1
-            seat = await self._next_released(SEAT_SECONDS)
+            seat = await self._seats.released(SEAT_SECONDS)
         return seat
-
-    async def _next_released(self, seconds: float) -> Seat | None:
-        waiting: asyncio.Future[Seat] = asyncio.get_running_loop().create_future()
-        self._waiting.append(waiting)
-        try:
-            await asyncio.wait({waiting}, timeout=seconds)
-        except asyncio.CancelledError:
-            if waiting.done():
-                self._release(waiting.result())
-            raise
-        finally:
-            waiting.cancel()
-        return None if waiting.cancelled() else waiting.result()
-
-    def _release(self, seat: Seat) -> None:
-        while self._waiting:
-            waiting = self._waiting.popleft()
-            if not waiting.done():
-                return waiting.set_result(seat)
-        return seat.give_back()
 
     async def _pause(self, seconds: float) -> None:
         if self._cut.is_set():

@@ -6,10 +6,11 @@ The real ones: `leases.keeper` and `leases.lease`, `registry.view`, `activation.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from maelstrom.model.errors import MaelstromError
 from maelstrom.model.source import AwsSource, EventSource
 from maelstrom.model.stored import Snapshot
 
@@ -17,18 +18,22 @@ Spawn = Callable[[Coroutine[Any, Any, Any], str], "asyncio.Task[Any]"]
 Random = Callable[[], float]  # in [0, 1)
 
 
-class Slot(Protocol):
+class Deferrable(Protocol):
+    """A slot whose request has brought the promise of a later answer."""
+
+    async def defer(self, task: str, seconds: float) -> bool:
+        """It goes on counting, without this node, until `task` is answered or so many seconds are over.
+
+        `give_back` then frees nothing. False if that could not be made sure of: the slot is what it was.
+        """
+        ...
+
+
+class Slot(Deferrable, Protocol):
     """One unit of a lease: from the poll to the end of the request that it brought."""
 
     async def admit(self, seconds: float) -> int:
         """Waits until a request of at most `seconds` may be dispatched; the lease's epoch. Raises LeaseLost."""
-        ...
-
-    async def defer(self, task: str, seconds: float) -> bool:
-        """Goes on counting, without this node, until `task` is answered or so many seconds are over.
-
-        `give_back` then frees nothing. False if that could not be made sure of: the slot is what it was.
-        """
         ...
 
     def give_back(self) -> None:
@@ -45,6 +50,22 @@ class SlotLease(Protocol):
 
     async def changed(self) -> None:
         """Until `take` may have another answer."""
+        ...
+
+    async def pause(self, seconds: float) -> None:
+        """No node polls the source for so long; 0 ends a pause. Raises Unavailable."""
+        ...
+
+    def paused_seconds(self) -> float:
+        """How long that will last; 0: it does not. `changed` tells of its end."""
+        ...
+
+    def unfit(self, reason: str) -> None:
+        """A poll, or a start of the component, has failed: to be called each time."""
+        ...
+
+    def fit(self) -> None:
+        """Polls reach the service, and the component starts."""
         ...
 
 
@@ -154,4 +175,53 @@ class StepFunctions(TaskReports, Protocol):
         Cancelled, it leaves the poll open, because a poll that is cut may lose a task: what it brings then is reported
         as failed with `unclaimed`.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class QueueMessage:
+    """One message of an SQS queue, hidden from others for a while."""
+
+    queue: str  # its URL
+    id: str
+    receipt: str  # names this delivery of the message, in all that is said of it
+    body: str
+    receives: int = 1  # how often it was received, this time included
+    sent_at: float = 0.0  # seconds since 1970
+    group: str = ""
+    attributes: Mapping[str, str | bytes] = field(default_factory=dict)
+
+
+Told = Sequence[MaelstromError | None]
+"""What became of each entry of a batch, in its order: done, or why not."""
+
+
+class Sqs(Protocol):
+    """The calls of SQS that a source makes. Raises the AWS errors of `model.errors`, and no others."""
+
+    def at(self, place: Place) -> Sqs:
+        """The same of another account, region or address."""
+        ...
+
+    async def find(self, name: str) -> str:
+        """The queue's URL. Raises QueueMissing."""
+        ...
+
+    async def find_all(self, prefix: str) -> list[str]:
+        """The URLs of all queues whose names begin so, in any order."""
+        ...
+
+    async def receive(self, queue: str, *, most: int, wait: int, visibility: int) -> Sequence[QueueMessage]:
+        """Up to `most` (at most 10) messages; none after `wait` seconds (0 to 20). Raises QueueMissing.
+
+        Cancelled, it leaves the poll open, and gives back at once what that brings.
+        """
+        ...
+
+    async def delete(self, queue: str, receipts: Sequence[str]) -> Told:
+        """At most 10. An entry's error is MessageGone where the receipt does not hold the message any more."""
+        ...
+
+    async def hide(self, queue: str, receipts: Sequence[tuple[str, int]]) -> Told:
+        """Receipts and the seconds from now until the message is seen by others; 0: at once. At most 10."""
         ...

@@ -1,6 +1,9 @@
-"""Slots with numbers: a lease counts, the service's history wants to know who polled. Synchronous bookkeeping only."""
+"""Slots with numbers: a lease counts, the service's history wants to know who polled. Who needs one may wait for it."""
 
 from __future__ import annotations
+
+import asyncio
+from collections import deque
 
 from maelstrom.sources.ports import Slot, SlotLease
 
@@ -8,15 +11,24 @@ from maelstrom.sources.ports import Slot, SlotLease
 class Seat:
     """One slot and its number on this node, the lowest that was free."""
 
-    def __init__(self, slot: Slot, number: int, taken: set[int]) -> None:
+    def __init__(self, slot: Slot, number: int, taken: set[int], lease: SlotLease) -> None:
         self.number = number
+        self._lease = lease
         self._slot = slot
         self._taken = taken
         self._given_back = False
         taken.add(number)
 
+    @property
+    def allowed_seconds(self) -> float:
+        """The longest request that may be admitted now."""
+        return float(getattr(self._lease, "allowed_seconds", float("inf")))
+
     async def admit(self, seconds: float) -> int:
         return await self._slot.admit(seconds)
+
+    async def defer(self, task: str, seconds: float) -> bool:
+        return await self._slot.defer(task, seconds)
 
     def give_back(self) -> None:
         """A second call does nothing."""
@@ -32,6 +44,7 @@ class Seats:
     def __init__(self, lease: SlotLease) -> None:
         self._lease = lease
         self._taken: set[int] = set()
+        self._waiting: deque[asyncio.Future[Seat]] = deque()
 
     @property
     def in_use(self) -> int:
@@ -41,8 +54,30 @@ class Seats:
         """Up to so many; none where the lease has none to give."""
         seats: list[Seat] = []
         while len(seats) < wanted and (slot := self._lease.take()) is not None:
-            seats.append(Seat(slot, self._lowest_free(), self._taken))
+            seats.append(Seat(slot, self._lowest_free(), self._taken, self._lease))
         return seats
+
+    def release(self, seat: Seat) -> None:
+        """To who waits for one, else back to the lease."""
+        while self._waiting:
+            waiting = self._waiting.popleft()
+            if not waiting.done():
+                return waiting.set_result(seat)
+        return seat.give_back()
+
+    async def released(self, seconds: float) -> Seat | None:
+        """The next one that somebody releases within so many seconds."""
+        waiting: asyncio.Future[Seat] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiting)
+        try:
+            await asyncio.wait({waiting}, timeout=seconds)
+        except asyncio.CancelledError:
+            if waiting.done():
+                self.release(waiting.result())
+            raise
+        finally:
+            waiting.cancel()
+        return None if waiting.cancelled() else waiting.result()
 
     async def changed(self) -> None:
         await self._lease.changed()

@@ -37,3 +37,30 @@ class Trouble:
         self._failures = 0
         self._next_try = 0.0
         self._trying = False
+
+
+class Setbacks:
+    """What is fetched cannot be worked: fetches come later and later, of one item each, until one goes well."""
+
+    def __init__(self, backoff: Backoff, random: Random) -> None:
+        self._backoff = backoff
+        self._random = random
+        self._failures = 0
+        self._next_try = 0.0
+
+    def __bool__(self) -> bool:
+        return self._failures > 0
+
+    def pause(self, now: float) -> float:
+        """Seconds until the next fetch."""
+        return max(0.0, self._next_try - now)
+
+    def failed(self, now: float) -> None:
+        """Those that fail together are one failure."""
+        if now >= self._next_try:
+            self._failures += 1
+            self._next_try = now + self._backoff.delay(self._failures, self._random())
+
+    def over(self) -> None:
+        self._failures = 0
+        self._next_try = 0.0

@@ -12,6 +12,9 @@
     /old                 an answer without length, ended by closing
     /ws                  WebSocket echo
     /conc                {"now", "peak", "total"} of the other requests
+    /keep?s=1&codes=500,200&h=Name:Value   keeps the request; answers after so many seconds, with the code of its
+                         Maelstrom-Receive-Count (the last for all further ones; default 200)
+    /kept                those requests as JSON: headers, body, when they began and ended (null: open)
     /hang                never answers
     /crash?code=3        exits at once;  /crash/body: in the middle of its answer
     /close               answers, then closes although it did not say so
@@ -64,6 +67,7 @@ class App:
         self.started = time.monotonic()
         self.health_is = "on"
         self.now = self.peak = self.total = 0
+        self.kept: list[dict[str, object]] = []
         self.idle = asyncio.Event()
         self.idle.set()
 
@@ -190,6 +194,23 @@ class App:
     @path("/conc")
     async def concurrency(self, request: Request) -> None:
         request.answer(200, {"now": self.now - 1, "peak": self.peak, "total": self.total})
+
+    @path("/keep")
+    async def keep(self, request: Request) -> None:
+        body = await request.text()
+        kept = {"headers": request.headers, "body": body, "begun": time.monotonic(), "ended": None}
+        self.kept.append(kept)
+        await asyncio.sleep(request.number("s", 0))
+        kept["ended"] = time.monotonic()
+        codes = request.query.get("codes", "200").split(",")
+        time_of_it = int(request.header("maelstrom-receive-count") or 1)
+        headers = [(v.partition(":")[0], v.partition(":")[2]) for k, v in request.query_list if k == "h"]
+        code = int(codes[min(time_of_it, len(codes)) - 1])
+        request.answer(code, {"kept": len(self.kept)}, headers if code != 200 or "always" in request.query else [])
+
+    @path("/kept")
+    async def tell_kept(self, request: Request) -> None:
+        request.answer(200, self.kept)
 
     @path("/hang")
     async def hang(self, request: Request) -> None:

@@ -13,7 +13,15 @@ from typing import Any
 
 from maelstrom.activation.work import WorkAnswer, WorkRequest
 from maelstrom.model.component import Component, ComponentDefinition, ComponentKey
-from maelstrom.model.errors import ActivityMissing, InvalidTaskToken, LeaseLost, MaelstromError, OutputRefused, TaskGone
+from maelstrom.model.errors import (
+    ActivityMissing,
+    InvalidTaskToken,
+    LeaseLost,
+    MaelstromError,
+    OutputRefused,
+    TaskGone,
+    Unavailable,
+)
 from maelstrom.model.source import EventSource, SourceKey, StepFunctionsSource
 from maelstrom.model.stored import Snapshot
 from maelstrom.sources.outcome import OUTPUT_BYTES
@@ -72,10 +80,13 @@ class FakeLease:
         self.lost = self.shut = self.dropped = False
         self.admitted: list[float] = []
         self.deferred: dict[str, float] = {}  # task → seconds; each keeps a slot busy
+        self.before_defer: Callable[[], Awaitable[None]] | None = None
+        self.paused_until = 0.0
+        self.ills: list[str] = []  # since the last `fit`
         self._news = asyncio.Event()
 
     def take(self) -> FakeSlot | None:
-        if self.shut or self.busy >= self.capacity:
+        if self.shut or self.busy >= self.capacity or self.paused_seconds():
             return None
         self.busy += 1
         self.peak = max(self.peak, self.busy)
@@ -88,6 +99,23 @@ class FakeLease:
     def tell(self) -> None:
         self._news.set()
         self._news = asyncio.Event()
+
+    async def pause(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        self.paused_until = loop.time() + seconds
+        loop.call_later(seconds, self.tell)
+
+    def paused_seconds(self) -> float:
+        return max(0.0, self.paused_until - asyncio.get_running_loop().time())
+
+    def unfit(self, reason: str) -> None:
+        self.ills.append(reason)
+
+    def fit(self) -> None:
+        self.ills.clear()
+
+    async def lose(self) -> None:
+        self.lost = True
 
     def answered(self, task: str) -> bool:
         if self.deferred.pop(task, None) is None:
@@ -119,6 +147,8 @@ class FakeSlot:
         return self._lease.epoch
 
     async def defer(self, task: str, seconds: float) -> bool:
+        if self._lease.before_defer is not None:
+            await self._lease.before_defer()
         if self._lease.lost:
             return False
         self._lease.deferred[task] = seconds
@@ -145,6 +175,7 @@ class FakeDesk:
 
     def __init__(self) -> None:
         self.leases: dict[int, FakeLease] = {}
+        self.away = False
 
     def hold(self, source: EventSource) -> FakeLease:
         lease = self.leases.setdefault(source.id, FakeLease(0))
@@ -156,6 +187,8 @@ class FakeDesk:
         lease.dropped = lease.shut = True
 
     async def answered(self, task: str) -> bool:
+        if self.away:
+            raise Unavailable("the database is away")
         return any(lease.answered(task) for lease in self.leases.values())
 
 
