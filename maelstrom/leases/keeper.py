@@ -16,14 +16,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 import maelstrom
 from maelstrom.leases.dialects import statements_over
-from maelstrom.leases.later import Later
+from maelstrom.leases.fairness import Fairness
 from maelstrom.leases.lease import Lease
 from maelstrom.leases.namesake import await_name
 from maelstrom.leases.observer import Observer
 from maelstrom.leases.pauses import spread, until
 from maelstrom.leases.role import Role
 from maelstrom.leases.session import Identity, boot_id
-from maelstrom.leases.statements import Audit, SessionInfo, Statements
+from maelstrom.leases.sqlite import SqliteStatements
+from maelstrom.leases.statements import Audit, SessionInfo, Statements, Word
 from maelstrom.leases.term import Term
 from maelstrom.leases.writer import Writer
 from maelstrom.model.clock import Clock
@@ -44,6 +45,7 @@ class LeaseKeeper:
     """One per process. `state_dir_id` names the state directory, which this process must have locked.
 
     `listen_url`: where PostgreSQL's notices come from; without it, and on SQLite, changes are seen at the next beat.
+    `lost_commits_seconds`: how old a commit must be so that no failover loses it; 0: none can be lost.
     """
 
     def __init__(
@@ -56,11 +58,13 @@ class LeaseKeeper:
         ttl_seconds: float,
         clock: Clock,
         listen_url: str | None = None,
+        lost_commits_seconds: float = 60.0,
     ) -> None:
         self.clock = clock
         self.patience_seconds = ttl_seconds
         self._leases: dict[int, Lease] = {}
         self._roles: dict[str, Role] = {}
+        self._fairness = Fairness(beat_seconds)
         self._beat_seconds = beat_seconds
         self._identity = Identity(node, state_dir_id, boot_id(), maelstrom.__version__)
         self._statements = statements_over(database, ttl_seconds / TIMEOUTS_PER_TTL)
@@ -68,6 +72,7 @@ class LeaseKeeper:
             self._statements,
             self._identity,
             self._terms,
+            self._word,
             clock=clock,
             beat_seconds=beat_seconds,
             ttl_seconds=ttl_seconds,
@@ -77,9 +82,13 @@ class LeaseKeeper:
             self._terms,
             self._writer.session,
             self._writer.later,
+            self._fairness,
             clock=clock,
             ttl_seconds=ttl_seconds,
+            settle_seconds=0.0 if isinstance(self._statements, SqliteStatements) else lost_commits_seconds,
         )
+        self.later = self._writer.later
+        self._writer.session.lossless = not lost_commits_seconds
         self._work = asyncio.Event()  # there may be something to write
         self._news = asyncio.Event()  # there may be something to see
         self._halt = asyncio.Event()
@@ -147,8 +156,11 @@ class LeaseKeeper:
         lease = self._leases.get(source.id)
         if lease is None:
             term = Term(source.id, source.maxconcurrency or 0)
+            term.dealt = 0  # until the first look
             lease = self._leases[source.id] = Lease(source.key.full_name, term, self)
         lease.dropped = False
+        if self._fairness.holds(source.id):
+            self.speak()
         term = lease.term
         term.limit = source.maxconcurrency or 0
         term.works = source.enabled
@@ -157,13 +169,15 @@ class LeaseKeeper:
         term.seeks = True
         lease.tell()
         self.wake()
+        self._news.set()
         return lease
 
     def drop(self, lease: Lease) -> None:
         """No more polls; its capacity is given up as it drains. What is there may still be admitted."""
         lease.dropped = lease.term.closing = True
         lease.tell()
-        self.wake()
+        self._fairness.drops(lease.term.source)
+        self.speak()
 
     def role(self, name: str) -> Role:
         """A role of that name, one per name: what one process of the cluster does at a time."""
@@ -192,10 +206,6 @@ class LeaseKeeper:
         finally:
             term.told = self.clock.monotonic()
             self._news.set()
-
-    @property
-    def later(self) -> Later:
-        return self._writer.later
 
     def wake(self) -> None:
         self._work.set()
@@ -232,6 +242,10 @@ class LeaseKeeper:
         return [SessionInfo(row.node, row.state, row.version, row.age_seconds) for row in newest.values()]
 
     # below: not for others
+
+    def _word(self) -> Word:
+        now = self.clock.monotonic()
+        return self._fairness.word(now, (id for id, lease in self._leases.items() if lease.fitness.unfit(now)))
 
     def _terms(self) -> Iterator[Term]:
         return iter([lease.term for lease in self._leases.values()])

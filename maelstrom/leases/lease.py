@@ -99,7 +99,8 @@ class Lease:
     def take(self) -> Slot | None:
         """A slot for one poll that may bring one item; None while there is none free, or none may be used."""
         now = self._holder.clock.monotonic()
-        if self.term.free <= 0 or now < self.term.paused_until or not self._holder.trusts(now):
+        term = self.term
+        if term.free <= 0 or term.allowed is None or now < term.paused_until or not self._holder.trusts(now):
             return None
         return Slot(self, self._holder)
 
@@ -108,6 +109,14 @@ class Lease:
         if self._change is None:
             self._change = asyncio.get_running_loop().create_future()
         await asyncio.shield(self._change)  # others wait for the same: one of them cancelled must not end it
+
+    @property
+    def allowed_seconds(self) -> float:
+        """The longest deadline that requests may have now: one that was raised counts once it cannot be lost any more.
+
+        Known whenever a slot was taken.
+        """
+        return self.term.allowed or 0.0
 
     async def pause(self, seconds: float) -> None:
         """No node polls the source for so long from when it hears of it, this one from now on; 0 ends a pause.

@@ -9,11 +9,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 
+from maelstrom.leases.fairness import Fairness
 from maelstrom.leases.later import Later
 from maelstrom.leases.session import OwnSession
 from maelstrom.leases.statements import Held, SourceNow, Statements
 from maelstrom.leases.term import NEVER, Term
-from maelstrom.leases.watch import Pauses, SeenPause, WaitOut, Watch
+from maelstrom.leases.watch import Pauses, SeenDeadline, SeenPause, Settling, WaitOut, Watch
 from maelstrom.model.clock import Clock
 
 log = logging.getLogger("maelstrom.leases")
@@ -28,9 +29,11 @@ class Observer:
         terms: Callable[[], Iterable[Term]],
         session: OwnSession,
         later: Later,
+        fairness: Fairness,
         *,
         clock: Clock,
         ttl_seconds: float,
+        settle_seconds: float,
     ) -> None:
         self._statements = statements
         self._terms = terms
@@ -38,8 +41,10 @@ class Observer:
         self._clock = clock
         self._watch = Watch(ttl_seconds)
         self._later = later
+        self._fairness = fairness
         self._waits = WaitOut()
         self._pauses = Pauses()
+        self._settling = Settling(settle_seconds)
 
     @property
     def soonest(self) -> float:
@@ -62,6 +67,7 @@ class Observer:
         self._later.seen(sent, view.era, frozenset(tasks), view.tasks)
         fresh = [term for term in terms.values() if term.told <= sent]
         self._learn(fresh, {source.id: source for source in view.sources})
+        await self._fairness.saw(received, me.session if me else None, view.sessions, view.sources, terms)
         for session in bury:
             if await self._statements.bury(session.id, session.beat):
                 log.warning("a session was silent for its whole ttl, it is over", extra={"session": session.id})
@@ -69,6 +75,7 @@ class Observer:
             await self._statements.forget(forget)
         if rest:
             await self._statements.write_back(rest)
+        await self._settle(received, view.era, fresh, view.sources)
         await self._rest(received, fresh, view.sources)
         freed = await self._statements.waited_out(over) if over else 0
         if freed:
@@ -82,6 +89,15 @@ class Observer:
             term.paused_until = until.get(term.source, NEVER)
         if rests:
             await self._statements.rested(rests)
+
+    async def _settle(self, received: float, era: str, terms: Iterable[Term], sources: Iterable[SourceNow]) -> None:
+        seen = [SeenDeadline(source.id, source.high_ms, source.settled_ms) for source in sources]
+        allowed, due = self._settling.saw(received, era, seen)
+        for term in terms:
+            if term.source in allowed:
+                term.allowed = allowed[term.source] / 1000
+        if due:
+            await self._statements.settle(due)
 
     def _learn(self, terms: Iterable[Term], sources: dict[int, SourceNow]) -> None:
         """A source that is not there any more, or is switched off, gets no polls."""

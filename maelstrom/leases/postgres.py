@@ -28,6 +28,7 @@ from maelstrom.leases.statements import (
     SourceNow,
     View,
     Want,
+    Word,
     blocking_ms,
     no_era,
 )
@@ -52,7 +53,7 @@ class PostgresStatements:
         row = rows[0]
         return Ground(row.val.hex, bool(row.same), bool(row.durable), bool(row.writable))
 
-    async def raise_era(self, seen: str, ttl_ms: int) -> None:
+    async def raise_era(self, seen: str, ttl_ms: int, *, lost: bool = True) -> None:
         async with transaction(self._engine, timeout=self._timeout) as connection:
             raised = await connection.execute(prepared(sql.NEXT_ERA), {"seen": seen, "val": uuid4().hex})
             if raised.first() is None:
@@ -60,7 +61,7 @@ class PostgresStatements:
             sources = (await connection.execute(prepared(sql.LOCK_SOURCES))).all()
             await connection.execute(prepared(sql.NEXT_EPOCHS))
             longest_ttl = (await connection.execute(prepared(sql.LONGEST_TTL), {"ttl_ms": ttl_ms})).scalar_one()
-            blocks = blocking_ms({row.id: row.high_ms for row in sources}, longest_ttl)
+            blocks = blocking_ms({row.id: row.high_ms for row in sources}, longest_ttl, lost=lost)
             values = {"sources": list(blocks), "busy": list(blocks.values())}
             await connection.execute(prepared(sql.BLOCK_SOURCES), values)
             await connection.execute(prepared(sql.END_SESSIONS))
@@ -74,7 +75,9 @@ class PostgresStatements:
             return None
         return Own(rows[0].beat, bool(rows[0].live), tuple(_leases(rows)))
 
-    async def beat(self, me: Me, notes: Sequence[Note] = (), *, leaving: bool = False) -> list[int] | None:
+    async def beat(
+        self, me: Me, notes: Sequence[Note] = (), *, leaving: bool = False, word: Word | None = None
+    ) -> list[int] | None:
         rows = await self._guarded(
             sql.BEAT,
             me,
@@ -83,6 +86,8 @@ class PostgresStatements:
             sources=[note.source for note in notes],
             flights=[note.in_flight for note in notes],
             peaks=[note.peak for note in notes],
+            unfit=word and word.unfit,
+            wanting=word and word.wanting,
         )
         return list(rows[0].missed or ()) if rows else None
 
@@ -138,6 +143,10 @@ class PostgresStatements:
         sources, seqs, left = ([rest[i] for rest in rests] for i in range(3))
         await self._execute(sql.RESTED, sources=sources, seqs=seqs, rests=left)
 
+    async def settle(self, deadlines: Sequence[tuple[int, int]]) -> None:
+        sources, highs = ([item[i] for item in deadlines] for i in range(2))
+        await self._execute(sql.SETTLE, sources=sources, highs=highs)
+
     async def view(self, held: Sequence[Held], tasks: Sequence[str] = ()) -> View:
         async with autocommit(self._engine, timeout=self._timeout) as connection:
             sessions = (await connection.execute(prepared(sql.VIEW_SESSIONS))).all()
@@ -149,7 +158,11 @@ class PostgresStatements:
         return View(
             sessions[0].era.hex if sessions else "",
             tuple(
-                SeenSession(s.id.hex, s.beat, s.ttl_ms, bool(s.live), s.leases) for s in sessions if s.id is not None
+                SeenSession(
+                    s.id.hex, s.beat, s.ttl_ms, bool(s.live), s.leases, s.node, bool(s.leaving), s.unfit, s.wanting
+                )
+                for s in sessions
+                if s.id is not None
             ),
             tuple(SeenLease(row.id.hex, row.busy_ms, row.busy_seq) for row in orphans),
             tuple(SourceNow(*row) for row in sources),

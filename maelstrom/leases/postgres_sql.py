@@ -16,6 +16,9 @@ SERVER = (
 NOW = "extract(epoch from clock_timestamp())::float8"
 LIVE = "exists (select from sessions s, era e where e.id = 1 and s.id = l.session and s.alive and s.era = e.val)"
 
+WORD = """unfit = coalesce(cast(:unfit as text), s.unfit),
+    wanting = coalesce(cast(:wanting as text), s.wanting), alive = not :ending"""
+
 # A second copy of a statement waits for the first one's row lock, is checked again on the new row and finds nothing.
 GUARD = f"""
 with me as (
@@ -27,7 +30,8 @@ with me as (
   returning s.id, s.beat)
 """
 
-BEAT = f"""{GUARD}, w as (
+# What others are to know at once, lest they wait for their next look, goes to them by notice.
+BEAT = f"""{GUARD.replace("alive = not :ending", WORD)}, w as (
   select * from unnest(cast(:leases as uuid[]), cast(:sources as bigint[]), cast(:flights as bigint[]),
     cast(:peaks as bigint[])) t(lease, source, n, peak)),
 noted as (
@@ -41,7 +45,8 @@ got as materialized (
 up as (
   update event_sources s set max_inflight = greatest(s.max_inflight, g.n) from got g where s.id = g.id)
 select (select array_agg(r.source) from rise r join event_sources s on s.id = r.source
-  where s.max_inflight < r.n and r.source not in (select g.id from got g)) missed from me
+  where s.max_inflight < r.n and r.source not in (select g.id from got g)) missed,
+  (select count(pg_notify('leases', '')) from me where :leaving or cast(:unfit as text) is not null) told from me
 """
 
 # The lock gives the newest row, the sum is of the statement's older snapshot; after a grant in between the epochs
@@ -86,7 +91,8 @@ from me left join (up join event_sources s on s.id = up.source) on true
 
 RELEASE = f"""{GUARD}, del as (
   delete from leases l using me where l.session = me.id and l.id = any(cast(:leases as uuid[])) returning l.source)
-select me.beat, (select count(pg_notify('leases', source::text)) from del) told from me
+select me.beat, (select count(pg_notify('leases', source::text)) from del) told,
+  (select count(pg_notify('leases', '')) from me where :ending) ended from me
 """
 
 ADOPT = f"""{GUARD}, w as (
@@ -134,6 +140,10 @@ update event_sources s set pause_ms = w.rest, pause_seq = s.pause_seq + 1
 from unnest(cast(:sources as bigint[]), cast(:seqs as bigint[]), cast(:rests as bigint[])) w(id, seq, rest)
 where s.id = w.id and s.pause_seq = w.seq
 """
+SETTLE = """
+update event_sources s set settled_ms = w.high
+from unnest(cast(:sources as bigint[]), cast(:highs as bigint[])) w(id, high) where s.id = w.id and s.high_ms = w.high
+"""
 
 # The condition on `over` makes its update come first: the name must be free by then.
 OPEN = f"""
@@ -141,8 +151,8 @@ with over as (
   update sessions s set alive = false from era e
   where e.id = 1 and e.val = cast(:era as uuid) and s.alive and (s.state_dir = :state_dir or s.era <> e.val)
   returning s.id)
-insert into sessions (id, node, state_dir, boot, version, era, ttl_ms, opened_at)
-select cast(:id as uuid), :node, :state_dir, :boot, :version, e.val, :ttl_ms, {NOW}
+insert into sessions (id, node, state_dir, boot, version, era, ttl_ms, unfit, opened_at)
+select cast(:id as uuid), :node, :state_dir, :boot, :version, e.val, :ttl_ms, '*', {NOW}
 from era e where e.id = 1 and e.val = cast(:era as uuid) and e.server = {SERVER} and (select count(*) from over) >= 0
 on conflict do nothing
 returning id
@@ -166,17 +176,22 @@ where l.id = w.id and l.busy_seq = w.seq and not {LIVE}
 # Counted once for all sessions: a count for each makes the planner expect so much that it compiles the query.
 VIEW_SESSIONS = """
 with n as (select l.session, count(*) leases from leases l group by l.session)
-select s.id, s.beat, s.ttl_ms, s.alive and s.era = e.val live, e.val era, coalesce(n.leases, 0) leases
+select s.id, s.beat, s.ttl_ms, s.alive and s.era = e.val live, e.val era, coalesce(n.leases, 0) leases,
+  s.node, s.leaving, s.unfit, s.wanting
 from era e left join sessions s on true left join n on n.session = s.id where e.id = 1
 """
 VIEW_ORPHANS = f"select l.id, l.busy_ms, l.busy_seq from leases l where not {LIVE}"
-VIEW_SOURCES = """
+# Those that this node holds, and all others that pollers are dealt of.
+VIEW_SOURCES = f"""
 select s.id, coalesce(s.m, 0) m, s.enabled and not s.removed works, coalesce(sum(l.capacity), 0)::bigint total,
   coalesce(sum(l.capacity) filter (where l.epoch < h.epoch or l.task is not null), 0)::bigint ahead,
-  s.high_ms, s.settled_ms, s.pause_ms, s.pause_seq
-from unnest(cast(:sources as bigint[]), cast(:epochs as bigint[])) h(source, epoch)
-join event_sources s on s.id = h.source left join leases l on l.source = s.id
-group by s.id, h.epoch
+  s.high_ms, s.settled_ms, s.pause_ms, s.pause_seq,
+  case when s.type = '{ROLE}' or s.m is null then 0 else greatest(1, coalesce(s.width, 1)) end width
+from event_sources s left join unnest(cast(:sources as bigint[]), cast(:epochs as bigint[])) h(source, epoch)
+  on h.source = s.id
+left join leases l on l.source = s.id
+where h.source is not null or (s.m is not null and s.enabled and not s.removed and s.type <> '{ROLE}')
+group by s.id, h.source, h.epoch
 """
 
 GROUND = f"""

@@ -11,6 +11,7 @@ from typing import Literal
 from maelstrom.leases.term import longest_busy_milliseconds
 from maelstrom.leases.watch import SeenLease, SeenSession
 from maelstrom.model.errors import SchemaMismatch
+from maelstrom.registry.tables import SETTLED_AT_FIRST_MS
 
 NEW_SOURCES = 0  # no source's id: a row that blocks those which were never granted in the present era
 ALL_CAPACITY = 1 << 40  # above any limit
@@ -18,10 +19,16 @@ ALL_CAPACITY = 1 << 40  # above any limit
 SessionState = Literal["alive", "leaving", "dead"]
 
 
-def blocking_ms(high_ms: dict[int, int], ttl_ms: int) -> dict[int, int]:
-    """How long each source is blocked when an era begins, by its longest deadline; sources put later by the longest."""
+def blocking_ms(high_ms: dict[int, int], ttl_ms: int, *, lost: bool = True) -> dict[int, int]:
+    """How long each source is blocked when an era begins, by its longest deadline; sources put later by the longest.
+
+    `lost` False: no commits were lost, so that the rows of what is open are there; only sessions must be over.
+    """
+    if not lost:
+        return dict.fromkeys([*high_ms, NEW_SOURCES], ttl_ms)
     blocks = {source: ttl_ms + longest_busy_milliseconds(high) for source, high in high_ms.items()}
-    blocks[NEW_SOURCES] = max(blocks.values(), default=ttl_ms)
+    at_first = ttl_ms + longest_busy_milliseconds(SETTLED_AT_FIRST_MS)
+    blocks[NEW_SOURCES] = max([*blocks.values(), at_first])
     return blocks
 
 
@@ -50,6 +57,14 @@ class NewSession:
     boot: str
     version: str
     ttl_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What a session says of itself to others, as its row has it: lists of ids of sources, as JSON."""
+
+    unfit: str  # which others are to have
+    wanting: str = "[]"  # of which it has had less than its share for a while, with nothing free
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +155,7 @@ class SourceNow:
     settled_ms: int = 0
     pause_ms: int = 0
     pause_seq: int = 0
+    width: int = 1  # of one poller; 0: no pollers are dealt, as of a role
 
 
 @dataclass(frozen=True, slots=True)

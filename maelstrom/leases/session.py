@@ -61,6 +61,7 @@ class OwnSession:
         self.trust = Trust(ttl_seconds)
         self.me: Me | None = None
         self.leaving = False
+        self.lossless = False  # a failover loses no commits: a new era then waits for the ttl only
         self.unsure = False  # a statement was sent and its outcome is not known
         self._statements = statements
         self._identity = identity
@@ -175,7 +176,7 @@ class OwnSession:
 
     async def _raise_era(self, seen: str, reason: str) -> None:
         log.error("the database went back in time: waiting until what it may have lost is over", extra={"why": reason})
-        await self._statements.raise_era(seen, self._ttl_ms)
+        await self._statements.raise_era(seen, self._ttl_ms, lost=not self.lossless)
 
 
 def _refuse_unsafe(ground: Ground) -> None:

@@ -25,6 +25,7 @@ from maelstrom.leases.statements import (
     SessionRow,
     View,
     Want,
+    Word,
 )
 from maelstrom.leases.term import Ask, Note
 from maelstrom.leases.watch import SeenLease
@@ -44,8 +45,8 @@ class SqliteStatements:
     async def ground(self) -> Ground:
         return await self._run(steps.ground)
 
-    async def raise_era(self, seen: str, ttl_ms: int) -> None:
-        await self._run(steps.raise_era, seen, ttl_ms)
+    async def raise_era(self, seen: str, ttl_ms: int, *, lost: bool = True) -> None:
+        await self._run(steps.raise_era, seen, ttl_ms, lost)
 
     async def open_session(self, new: NewSession, era: str) -> bool:
         return await self._run(steps.open_session, new, era)
@@ -53,8 +54,10 @@ class SqliteStatements:
     async def own(self, session: str) -> Own | None:
         return await self._run(reads.own, session, write=False)
 
-    async def beat(self, me: Me, notes: Sequence[Note] = (), *, leaving: bool = False) -> list[int] | None:
-        return await self._run(steps.beat, me, notes, leaving)
+    async def beat(
+        self, me: Me, notes: Sequence[Note] = (), *, leaving: bool = False, word: Word | None = None
+    ) -> list[int] | None:
+        return await self._run(steps.beat, me, notes, leaving, word)
 
     async def grant(self, me: Me, wants: Sequence[Want]) -> list[OwnLease] | None:
         return await self._run(steps.grant, me, wants)
@@ -79,6 +82,9 @@ class SqliteStatements:
 
     async def rested(self, rests: Sequence[tuple[int, int, int]]) -> None:
         await self._run(task_steps.rested, rests)
+
+    async def settle(self, deadlines: Sequence[tuple[int, int]]) -> None:
+        await self._run(task_steps.settle, deadlines)
 
     async def view(self, held: Sequence[Held], tasks: Sequence[str] = ()) -> View:
         return await self._run(reads.view, held, tasks, write=False)

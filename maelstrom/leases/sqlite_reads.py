@@ -11,6 +11,7 @@ from maelstrom.leases.sqlite_steps import LIVE, NOW, own_lease, prepared
 from maelstrom.leases.sqlite_tasks import there
 from maelstrom.leases.statements import Audit, AuditLease, Held, Own, SessionRow, SourceNow, View
 from maelstrom.leases.watch import SeenLease, SeenSession
+from maelstrom.registry.tables import ROLE
 
 
 def own(db: Connection, session: str) -> Own | None:
@@ -27,7 +28,7 @@ def own(db: Connection, session: str) -> Own | None:
 def view(db: Connection, held: Sequence[Held], tasks: Sequence[str] = ()) -> View:
     sessions = db.execute(
         prepared(
-            "select s.id, s.beat, s.ttl_ms, s.alive and s.era = e.val live,"
+            "select s.id, s.beat, s.ttl_ms, s.alive and s.era = e.val live, s.node, s.leaving, s.unfit, s.wanting,"
             " (select count(*) from leases l where l.session = s.id) leases from sessions s, era e"
         )
     ).all()
@@ -37,18 +38,25 @@ def view(db: Connection, held: Sequence[Held], tasks: Sequence[str] = ()) -> Vie
             "select s.id, coalesce(s.m, 0) m, s.enabled and not s.removed works,"
             " coalesce(sum(l.capacity), 0) total,"
             " coalesce(sum(l.capacity) filter (where l.epoch < json_extract(h.value, '$[1]') or l.task is not null), 0)"
-            " ahead, s.high_ms, s.settled_ms, s.pause_ms, s.pause_seq"
-            " from json_each(:held) h join event_sources s on s.id = json_extract(h.value, '$[0]')"
-            " left join leases l on l.source = s.id group by s.id"
+            " ahead, s.high_ms, s.settled_ms, s.pause_ms, s.pause_seq,"
+            f" case when s.type = '{ROLE}' or s.m is null then 0 else max(1, coalesce(s.width, 1)) end width"
+            " from event_sources s left join json_each(:held) h on json_extract(h.value, '$[0]') = s.id"
+            " left join leases l on l.source = s.id where h.value is not null"
+            f" or (s.m is not null and s.enabled and not s.removed and s.type <> '{ROLE}') group by s.id"
         ),
         {"held": json.dumps([(item.source, item.epoch) for item in held])},
     ).all()
     return View(
         db.execute(prepared("select val from era")).scalar() or "",
-        tuple(SeenSession(s.id, s.beat, s.ttl_ms, bool(s.live), s.leases) for s in sessions),
+        tuple(
+            SeenSession(s.id, s.beat, s.ttl_ms, bool(s.live), s.leases, s.node, bool(s.leaving), s.unfit, s.wanting)
+            for s in sessions
+        ),
         tuple(SeenLease(row.id, row.busy_ms, row.busy_seq) for row in orphans),
         tuple(
-            SourceNow(s.id, s.m, bool(s.works), s.total, s.ahead, s.high_ms, s.settled_ms, s.pause_ms, s.pause_seq)
+            SourceNow(
+                s.id, s.m, bool(s.works), s.total, s.ahead, s.high_ms, s.settled_ms, s.pause_ms, s.pause_seq, s.width
+            )
             for s in sources
         ),
         there(db, tasks) if tasks else frozenset(),

@@ -22,6 +22,7 @@ from maelstrom.leases.statements import (
     NewSession,
     OwnLease,
     Want,
+    Word,
     blocking_ms,
     no_era,
 )
@@ -61,7 +62,7 @@ def ground(db: Connection) -> Ground:
     return Ground(row.val, row.server == SERVER, durable=True, writable=True)
 
 
-def raise_era(db: Connection, seen: str, ttl_ms: int) -> None:
+def raise_era(db: Connection, seen: str, ttl_ms: int, lost: bool = True) -> None:
     raised = db.execute(
         prepared("update era set val = :val, server = :server where val = :seen"), _new_era() | {"seen": seen}
     )
@@ -72,7 +73,7 @@ def raise_era(db: Connection, seen: str, ttl_ms: int) -> None:
         prepared("select max(:ttl_ms, coalesce(max(ttl_ms), 0)) from sessions"), {"ttl_ms": ttl_ms}
     )
     high_ms = {row.id: row.high_ms for row in db.execute(prepared("select id, high_ms from event_sources"))}
-    for source, busy in blocking_ms(high_ms, longest_ttl.scalar_one()).items():
+    for source, busy in blocking_ms(high_ms, longest_ttl.scalar_one(), lost=lost).items():
         db.execute(
             prepared(
                 "insert into leases (id, source, capacity, epoch, busy_ms, granted_at) values (:id, :source, :capacity,"
@@ -93,8 +94,8 @@ def open_session(db: Connection, new: NewSession, era: str) -> bool:
     )
     opened = db.execute(
         prepared(
-            "insert or ignore into sessions (id, node, state_dir, boot, version, era, ttl_ms, opened_at)"
-            f" select :id, :node, :state_dir, :boot, :version, val, :ttl_ms, {NOW} from era"
+            "insert or ignore into sessions (id, node, state_dir, boot, version, era, ttl_ms, unfit, opened_at)"
+            f" select :id, :node, :state_dir, :boot, :version, val, :ttl_ms, '*', {NOW} from era"
             " where val = :era and server = :server"
         ),
         asdict(new) | {"era": era, "server": SERVER},
@@ -102,9 +103,16 @@ def open_session(db: Connection, new: NewSession, era: str) -> bool:
     return opened.rowcount == 1
 
 
-def beat(db: Connection, me: Me, notes: Sequence[Note], leaving: bool) -> list[int] | None:
+def beat(
+    db: Connection, me: Me, notes: Sequence[Note], leaving: bool, word: Word | None = None
+) -> list[int] | None:
     if not guard(db, me, leaving=leaving):
         return None
+    if word is not None:
+        db.execute(
+            prepared("update sessions set unfit = :unfit, wanting = :wanting where id = :id"),
+            asdict(word) | {"id": me.session},
+        )
     for note in notes:
         values = asdict(note) | {"session": me.session}
         db.execute(

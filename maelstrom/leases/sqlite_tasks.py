@@ -1,4 +1,5 @@
-"""What stands in for work that goes on without a holder, in SQLite's words: tasks that are answered later, and pauses.
+"""What stands in for work that goes on without a holder, in SQLite's words: tasks that are answered later, pauses, and
+longer deadlines that are about to be allowed.
 
 Plain functions over a synchronous connection inside one BEGIN IMMEDIATE.
 """
@@ -79,4 +80,12 @@ def rested(db: Connection, rests: Sequence[tuple[int, int, int]]) -> None:
                 " where id = :id and pause_seq = :seq"
             ),
             {"id": source, "seq": seq, "rest": rest},
+        )
+
+
+def settle(db: Connection, deadlines: Sequence[tuple[int, int]]) -> None:
+    for source, high in deadlines:
+        db.execute(
+            prepared("update event_sources set settled_ms = high_ms where id = :id and high_ms = :high"),
+            {"id": source, "high": high},
         )

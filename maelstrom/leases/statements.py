@@ -30,6 +30,7 @@ from maelstrom.leases.rows import (
     SourceNow,
     View,
     Want,
+    Word,
     blocking_ms,
     no_era,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "Statements",
     "View",
     "Want",
+    "Word",
     "blocking_ms",
     "no_era",
 ]
@@ -70,10 +72,11 @@ class Statements(Protocol):
         """The present era. Raises SchemaMismatch where there is none: it comes with the tables."""
         ...
 
-    async def raise_era(self, seen: str, ttl_ms: int) -> None:
+    async def raise_era(self, seen: str, ttl_ms: int, *, lost: bool = True) -> None:
         """Ends the era `seen`, unless somebody did: the database lacks commits that holders may rely on.
 
         All sessions are over. What they may have open is waited out: a row that takes all capacity of each source.
+        `lost` False: the server is another one, but no commits were lost.
         """
         ...
 
@@ -90,8 +93,10 @@ class Statements(Protocol):
         """The truth after an unknown outcome; None if there is no such session. Not guarded: it changes nothing."""
         ...
 
-    async def beat(self, me: Me, notes: Sequence[Note] = (), *, leaving: bool = False) -> list[int] | None:
-        """What is in flight goes to the lease rows, what was highest to the sources'.
+    async def beat(
+        self, me: Me, notes: Sequence[Note] = (), *, leaving: bool = False, word: Word | None = None
+    ) -> list[int] | None:
+        """What is in flight goes to the lease rows, what was highest to the sources', `word` to the session's.
 
         Answers with those whose row was locked by somebody, so that it must be told again.
         """
@@ -156,6 +161,10 @@ class Statements(Protocol):
 
     async def role(self, name: str) -> int | None:
         """The id of a role's row, which is made if there is none. None: somebody is making it, ask again."""
+        ...
+
+    async def settle(self, deadlines: Sequence[tuple[int, int]]) -> None:
+        """(source, high_ms): such a deadline may be used, if it is still the longest."""
         ...
 
     # for people

@@ -98,7 +98,9 @@ class Term:
         self.source = source
         self.limit = limit  # M as last heard
         self.ahead = 0  # capacity of rows that go before this one if all together exceed the limit
+        self.dealt: int | None = None  # the capacity to have at most, lest others have less than their share; None: all
         self.works = True  # the source is enabled and not removed
+        self.allowed: float | None = None  # seconds: the longest deadline that may be used; None: not read yet
         self.paused_until = NEVER  # no polls before
         self.told = NEVER  # when its holder last said how the source is: what was read before is older than that
         self.closing = False  # its holder wants no more
@@ -139,7 +141,11 @@ class Term:
     @property
     def share(self) -> int:
         """What this holder may keep of the limit; what it has above is given up as it drains."""
-        return max(0, self.limit - self.ahead)
+        return max(0, min(self.limit - self.ahead, self._fair))
+
+    @property
+    def _fair(self) -> int:
+        return self.limit if self.dealt is None else self.dealt
 
     @property
     def free(self) -> int:
@@ -187,9 +193,10 @@ class Term:
         """The capacity to shrink to; the present one if there is nothing to give up.
 
         Open polls keep theirs, for what they bring. Work that waits does not where the limit is exceeded, else holders
-        who all have work waiting would wait for each other.
+        who all have work waiting would wait for each other; it does where only others are to have their share.
         """
-        target = min(self.capacity, max(self.polling + self.in_flight, self.share))
+        within_limit = max(self.polling + self.in_flight, self.limit - self.ahead)
+        target = min(self.capacity, within_limit, max(self.busy, self._fair))
         return min(target, self.busy) if self.shut else target
 
     @property
@@ -203,8 +210,8 @@ class Term:
 
     @property
     def missing(self) -> int:
-        """Capacity to ask for: all that may be free."""
-        return max(0, self.limit - self.capacity) if self.seeks and not self.shut else 0
+        """Capacity to ask for: all that may be free, up to the share."""
+        return max(0, min(self.limit, self._fair) - self.capacity) if self.seeks and not self.shut else 0
 
     def idle(self, now: float) -> bool:
         """The row promises more than is needed: a smaller horizon would spare others a wait after a crash."""

@@ -27,6 +27,10 @@ class SeenSession:
     ttl_ms: int
     alive: bool
     leases: int = 0  # rows that it still has
+    node: str = ""
+    leaving: bool = False
+    unfit: str = "[]"  # this and the next as in `rows.Word`
+    wanting: str = "[]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,15 @@ class Watch:
             elif not session.alive and not session.leases and unchanged >= KEEP_DEAD_SECONDS:
                 forget.append(session.id)
         return bury, forget
+
+
+@dataclass(frozen=True, slots=True)
+class SeenDeadline:
+    """A source's longest deadline as one read showed it, and the one that may be used."""
+
+    source: int
+    high_ms: int
+    settled_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,3 +145,29 @@ class Pauses:
             if left <= 0 or received - since >= WRITE_BACK_SECONDS:
                 rests.append((pause.source, pause.pause_seq, max(0, math.ceil(left * 1000))))
         return until, rests
+
+
+class Settling:
+    """Deadlines that were raised, seen by one process: none is used while the commit that allows it may be lost.
+
+    `seconds`: how old a commit must be so that it cannot be lost any more; 0: none can.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._since: dict[tuple[int, int], float] = {}
+        self._era = ""
+
+    def saw(
+        self, received: float, era: str, deadlines: Sequence[SeenDeadline]
+    ) -> tuple[dict[int, int], list[tuple[int, int]]]:
+        """What may be used now, in ms by source; and (source, high_ms) that are settled by now, to be written down."""
+        if not self._seconds:
+            return {item.source: item.high_ms for item in deadlines}, []
+        if era != self._era:
+            self._since.clear()
+        self._era = era
+        raised = [item for item in deadlines if item.settled_ms < item.high_ms]
+        self._since = {(x.source, x.high_ms): self._since.get((x.source, x.high_ms), received) for x in raised}
+        due = [(source, high) for (source, high), since in self._since.items() if received - since >= self._seconds]
+        return {item.source: min(item.high_ms, item.settled_ms) for item in deadlines}, due

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from maelstrom.leases.later import Later
 from maelstrom.leases.session import Identity, OwnSession
-from maelstrom.leases.statements import OwnLease, Statements, Want
+from maelstrom.leases.statements import OwnLease, Statements, Want, Word
 from maelstrom.leases.term import NEVER, Term, busy_milliseconds
 from maelstrom.model.clock import Clock
 from maelstrom.model.errors import Unavailable
@@ -25,13 +25,17 @@ LAST_TRIES = 4  # to end the session: an unknown outcome costs one
 
 
 class Writer:
-    """Sends the statements of the own session. `terms`: all leases of this node, in any state."""
+    """Sends the statements of the own session. `terms`: all leases of this node, in any state.
+
+    `word`: what others are to know of this node.
+    """
 
     def __init__(
         self,
         statements: Statements,
         identity: Identity,
         terms: Callable[[], Iterable[Term]],
+        word: Callable[[], Word],
         *,
         clock: Clock,
         beat_seconds: float,
@@ -40,6 +44,8 @@ class Writer:
         self.session = OwnSession(statements, identity, self, clock=clock, ttl_seconds=ttl_seconds)
         self._statements = statements
         self._terms = terms
+        self._word = word
+        self._told: tuple[str, Word] | None = None  # by which session, what others know
         self._clock = clock
         self._beat_seconds = beat_seconds
         self._turn = asyncio.Lock()
@@ -208,11 +214,15 @@ class Writer:
         taken = [(term, note) for term in self._terms() if (note := term.note()) is not None]
         notes = [note for _, note in taken]
         missed: set[int] | None = None
+        assert self.session.me is not None, "only a session beats"
+        word = self.session.me.session, self._word()
+        new = None if word == self._told else word[1]
         try:
             done = await self.session.send(
-                lambda me: self._statements.beat(me, notes, leaving=self.session.leaving),
+                lambda me: self._statements.beat(me, notes, leaving=self.session.leaving, word=new)
             )
-            missed = None if done is None else set(done[1])
+            if done is not None:
+                missed, self._told = set(done[1]), word
         finally:
             for term, note in taken:
                 if missed is None or note.source in missed:

@@ -16,8 +16,7 @@ from maelstrom.model.component import ComponentDefinition
 from maelstrom.model.project import Changes, ProjectDefinition
 from maelstrom.model.source import SOURCE_TYPES, SourceDefinition
 from maelstrom.registry.records import Unreadable, definition_of, source_definition_of, text_of
-
-SETTLED_AT_FIRST_MS = 300_000  # a new era waits at least so long for sources that it has never seen
+from maelstrom.registry.tables import SETTLED_AT_FIRST_MS
 
 
 @dataclass(slots=True)

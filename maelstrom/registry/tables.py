@@ -37,6 +37,7 @@ metadata = MetaData(
 )
 
 ROLE = "role"  # the type of rows that are no sources: what one process of the cluster does at a time; never shown
+SETTLED_AT_FIRST_MS = 300_000  # of a new source's longest deadline so much may be used at once
 
 RowId = BigInteger().with_variant(Integer, "sqlite")  # only INTEGER counts up by itself there
 

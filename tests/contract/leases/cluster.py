@@ -35,7 +35,7 @@ class Cluster:
         """The id of a new source with that limit."""
         name = f"s{uuid4().hex[:8]}"
         row = {"project": "p", "name": name, "full_name": f"p_{name}", "component": "c", "type": "awsstepfunc"}
-        row |= {"definition": "{}", "version": 1, "modified_at": 0.0, "m": m, "high_ms": 60_000} | values
+        row |= {"definition": "{}", "version": 1, "modified_at": 0.0, "m": m, "high_ms": 60_000, "settled_ms": 60_000} | values
         async with transaction(self.engine) as connection:
             return int(
                 (await connection.execute(event_sources.insert().returning(event_sources.c.id), row)).scalar_one()

@@ -182,7 +182,7 @@ async def test_a_name_held_by_a_session_of_another_era_is_free(cluster: Cluster)
 
 
 async def test_a_new_era_ends_all_sessions_and_blocks_every_source_for_what_may_be_lost(cluster: Cluster) -> None:
-    short, long = await cluster.source(3, high_ms=1000), await cluster.source(3, high_ms=90_000)
+    short, long = await cluster.source(3, high_ms=1000), await cluster.source(3, high_ms=900_000)
     a = await cluster.session("a", ttl_ms=7000)
     await a.granted(short, 2)
     await cluster.statements.raise_era(a.me.era, 5000)
@@ -193,7 +193,7 @@ async def test_a_new_era_ends_all_sessions_and_blocks_every_source_for_what_may_
     view = await cluster.statements.view([Held(short, None), Held(long, None)])
     assert [s.alive for s in view.sessions if s.id == a.me.session] == [False]
     blocks = sorted(lease.busy_ms for lease in view.orphans)
-    longest = 7000 + longest_busy_milliseconds(90_000)
+    longest = 7000 + longest_busy_milliseconds(900_000)
     assert blocks == [0, 7000 + longest_busy_milliseconds(1000), longest, longest]
     assert [source.total - ALL_CAPACITY for source in view.sources] == [2, 0]
     for source in (short, long, put_later):
@@ -201,6 +201,22 @@ async def test_a_new_era_ends_all_sessions_and_blocks_every_source_for_what_may_
     assert await cluster.statements.waited_out(view.orphans) == 4
     for source in (short, long, put_later):
         assert (await b.granted(source, 3)).capacity == 3
+
+
+async def test_sources_that_nobody_knew_are_blocked_for_all_that_a_new_one_may_use_at_once(cluster: Cluster) -> None:
+    await cluster.source(3, high_ms=1000)
+    a = await cluster.session("a", ttl_ms=7000)
+    await cluster.statements.raise_era(a.me.era, 5000)
+    view = await cluster.statements.view([])
+    assert max(lease.busy_ms for lease in view.orphans) == 7000 + longest_busy_milliseconds(300_000)
+
+
+async def test_where_no_commits_can_be_lost_a_new_era_waits_for_the_ttl_only(cluster: Cluster) -> None:
+    await cluster.source(3, high_ms=900_000)
+    a = await cluster.session("a", ttl_ms=7000)
+    await cluster.statements.raise_era(a.me.era, 5000, lost=False)
+    view = await cluster.statements.view([])
+    assert [lease.busy_ms for lease in view.orphans] == [7000, 7000]
 
 
 async def test_dead_sessions_are_forgotten_once_they_have_no_leases(cluster: Cluster) -> None:

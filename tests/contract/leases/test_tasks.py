@@ -160,6 +160,19 @@ async def test_a_locked_source_does_not_hold_up_a_task(postgres_cluster: Cluster
     assert len(await defer(a, source, lease, "t1")) == 1
 
 
+async def test_a_deadline_is_settled_unless_it_was_raised_again(cluster: Cluster) -> None:
+    source = await cluster.source(2, high_ms=600_000, settled_ms=60_000)
+
+    async def deadlines() -> tuple[int, int]:
+        (found,) = (await cluster.statements.view([Held(source, None)])).sources
+        return found.high_ms, found.settled_ms
+
+    await cluster.statements.settle([(source, 300_000), (2**40, 1)])
+    assert await deadlines() == (600_000, 60_000)
+    await cluster.statements.settle([(source, 600_000)])
+    assert await deadlines() == (600_000, 600_000)
+
+
 async def paused(cluster: Cluster, source: int) -> tuple[int, int]:
     (found,) = (await cluster.statements.view([Held(source, None)])).sources
     return found.pause_ms, found.pause_seq

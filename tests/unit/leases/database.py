@@ -29,6 +29,7 @@ from maelstrom.leases.statements import (
     SessionRow,
     View,
     Want,
+    Word,
 )
 from maelstrom.leases.term import Ask, Note
 from maelstrom.leases.watch import SeenLease
@@ -97,10 +98,10 @@ class Database:
     def add_source(self, m: int, high_ms: int) -> int:
         self._sources += 1
         name = f"s{self._sources}"
-        columns = "project, name, full_name, component, type, definition, version, modified_at, m, high_ms"
+        columns = "project, name, full_name, component, type, definition, version, modified_at, m, high_ms, settled_ms"
         row = self.execute(
             f"insert into event_sources ({columns})"
-            " values (:p, :name, :full, 'c', 'awsstepfunc', '{}', 1, 0, :m, :high) returning id",
+            " values (:p, :name, :full, 'c', 'awsstepfunc', '{}', 1, 0, :m, :high, :high) returning id",
             {"p": "p", "name": name, "full": f"p_{name}", "m": m, "high": high_ms},
         ).one()
         return int(row.id)
@@ -205,8 +206,8 @@ class Line:
     async def ground(self) -> Ground:
         return await self.call(steps.ground)
 
-    async def raise_era(self, seen: str, ttl_ms: int) -> None:
-        await self.call(steps.raise_era, seen, ttl_ms)
+    async def raise_era(self, seen: str, ttl_ms: int, *, lost: bool = True) -> None:
+        await self.call(steps.raise_era, seen, ttl_ms, lost)
 
     async def open_session(self, new: NewSession, era: str) -> bool:
         return await self.call(steps.open_session, new, era)
@@ -214,8 +215,10 @@ class Line:
     async def own(self, session: str) -> Own | None:
         return await self.call(reads.own, session)
 
-    async def beat(self, me: Me, notes: Sequence[Note] = (), *, leaving: bool = False) -> list[int] | None:
-        return await self.call(steps.beat, me, notes, leaving)
+    async def beat(
+        self, me: Me, notes: Sequence[Note] = (), *, leaving: bool = False, word: Word | None = None
+    ) -> list[int] | None:
+        return await self.call(steps.beat, me, notes, leaving, word)
 
     async def grant(self, me: Me, wants: Sequence[Want]) -> list[OwnLease] | None:
         return await self.call(steps.grant, me, wants)
@@ -240,6 +243,9 @@ class Line:
 
     async def rested(self, rests: Sequence[tuple[int, int, int]]) -> None:
         await self.call(task_steps.rested, rests)
+
+    async def settle(self, deadlines: Sequence[tuple[int, int]]) -> None:
+        await self.call(task_steps.settle, deadlines)
 
     async def view(self, held: Sequence[Held], tasks: Sequence[str] = ()) -> View:
         return await self.call(reads.view, held, tasks)
