@@ -8,7 +8,6 @@ too much, and wakes them when something changes. It must not know what a source 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -18,9 +17,9 @@ import maelstrom
 from maelstrom.leases.dialects import statements_over
 from maelstrom.leases.fairness import Fairness
 from maelstrom.leases.lease import Lease
+from maelstrom.leases.loops import Loops
 from maelstrom.leases.namesake import await_name
 from maelstrom.leases.observer import Observer
-from maelstrom.leases.pauses import spread, until
 from maelstrom.leases.role import Role
 from maelstrom.leases.session import Identity, boot_id
 from maelstrom.leases.sqlite import SqliteStatements
@@ -28,16 +27,11 @@ from maelstrom.leases.statements import Audit, SessionInfo, Statements, Word
 from maelstrom.leases.term import Term
 from maelstrom.leases.writer import Writer
 from maelstrom.model.clock import Clock
-from maelstrom.model.errors import MaelstromError, NotFound
+from maelstrom.model.errors import NotFound
 from maelstrom.model.source import EventSource
 from maelstrom.registry.listen import Listener
 
-log = logging.getLogger("maelstrom.leases")
-
 CHANNEL = "leases"
-FIRST_PAUSE = 0.1  # s; after each failure in a row twice as long, at most a beat
-SHORTEST_PAUSE = 0.02  # s between two looks at anything that nobody has given notice of
-BLIND_LOOKS = 3
 TIMEOUTS_PER_TTL = 5  # so many statements in a row may go unanswered before the session is taken for dead
 
 
@@ -89,10 +83,16 @@ class LeaseKeeper:
         )
         self.later = self._writer.later
         self._writer.session.lossless = not lost_commits_seconds
-        self._work = asyncio.Event()  # there may be something to write
-        self._news = asyncio.Event()  # there may be something to see
-        self._halt = asyncio.Event()
-        self._listener = Listener(listen_url, {CHANNEL: self._notice}, on_gap=self._news.set) if listen_url else None
+        self._loops = Loops(
+            self._writer,
+            self._observer,
+            prepare=self._find_roles,
+            tell=self._tell,
+            trusted=lambda: self.trusted,
+            beat_seconds=beat_seconds,
+        )
+        look = self._loops.news.set
+        self._listener = Listener(listen_url, {CHANNEL: lambda _: look()}, on_gap=look) if listen_url else None
 
     # the life of the process
 
@@ -109,8 +109,8 @@ class LeaseKeeper:
         """Until `stop`. No failure of the database ends it; what else is raised is a defect."""
         async with asyncio.TaskGroup() as group:
             listening = group.create_task(self._listener.run(), name="lease-notices") if self._listener else None
-            writing = group.create_task(self._write(), name="lease-writer")
-            observing = group.create_task(self._observe(), name="lease-observer")
+            writing = group.create_task(self._loops.write(), name="lease-writer")
+            observing = group.create_task(self._loops.observe(), name="lease-observer")
             await asyncio.wait((writing, observing))
             if listening is not None:
                 listening.cancel()
@@ -130,8 +130,8 @@ class LeaseKeeper:
         flight is waited out by them in any case. Afterwards nothing is admitted any more.
         """
         self.leave()
-        self._halt.set()
-        self._news.set()
+        self._loops.halt.set()
+        self._loops.news.set()
         try:
             await self._writer.end()
         finally:
@@ -139,7 +139,7 @@ class LeaseKeeper:
 
     @property
     def stopped(self) -> bool:
-        return self._halt.is_set()
+        return self._loops.halt.is_set()
 
     @property
     def trusted(self) -> bool:
@@ -169,7 +169,7 @@ class LeaseKeeper:
         term.seeks = True
         lease.tell()
         self.wake()
-        self._news.set()
+        self._loops.news.set()
         return lease
 
     def drop(self, lease: Lease) -> None:
@@ -184,7 +184,7 @@ class LeaseKeeper:
         role = self._roles.get(name)
         if role is None:
             role = self._roles[name] = Role(name, self)
-            self._news.set()
+            self._loops.news.set()
         return role
 
     async def answered(self, task: str) -> bool:
@@ -205,10 +205,10 @@ class LeaseKeeper:
             await self._statements.pause(term.source, round(seconds * 1000))
         finally:
             term.told = self.clock.monotonic()
-            self._news.set()
+            self._loops.news.set()
 
     def wake(self) -> None:
-        self._work.set()
+        self._loops.work.set()
 
     def speak(self) -> None:
         self._writer.speak()
@@ -254,9 +254,6 @@ class LeaseKeeper:
         me = self._writer.session.me
         return None if me is None else me.session
 
-    def _notice(self, payload: str) -> None:
-        self._news.set()
-
     def _tell(self) -> None:
         for id, lease in list(self._leases.items()):
             if lease.dropped and lease.term.row is None and not lease.busy:
@@ -270,44 +267,3 @@ class LeaseKeeper:
                 term = Term(id, 1)
                 term.closing = self._writer.session.leaving
                 role.give(self._leases.setdefault(id, Lease(f"role {role.name}", term, self)))
-
-    async def _write(self) -> None:
-        failures = 0
-        while not self.stopped:
-            self._work.clear()
-            try:
-                busy = await self._writer.step()
-            except MaelstromError as error:
-                failures += 1
-                if failures == 1:
-                    log.warning(
-                        "the database does not confirm leases", extra={"reason": str(error), "hint": error.hint}
-                    )
-                await until(self._halt, spread() * min(self._beat_seconds, FIRST_PAUSE * 2 ** min(failures - 1, 10)))
-                continue
-            if failures:
-                failures = 0
-                log.info("the database confirms leases again")
-            if busy:
-                self._tell()
-            else:
-                await until(self._work, max(SHORTEST_PAUSE, self._writer.due_in()))
-
-    async def _observe(self) -> None:
-        failures = 0
-        while not self.stopped:
-            self._news.clear()
-            again = False
-            try:
-                await self._find_roles()
-                again = await self._observer.look()
-                failures = 0
-            except MaelstromError as error:
-                failures += 1
-                if failures == BLIND_LOOKS and self.trusted:  # else it is an outage, which the writer reports
-                    log.warning("what other nodes do cannot be read", extra={"reason": str(error), "hint": error.hint})
-            self._tell()
-            self.wake()
-            if not again:
-                soon = max(SHORTEST_PAUSE, self._observer.soonest)
-                await until(self._news, min(soon, self._beat_seconds * spread()))

@@ -46,6 +46,7 @@ class Writer:
         self._terms = terms
         self._word = word
         self._told: tuple[str, Word] | None = None  # by which session, what others know
+        self.spoke = False  # others know something new
         self._clock = clock
         self._beat_seconds = beat_seconds
         self._turn = asyncio.Lock()
@@ -223,6 +224,7 @@ class Writer:
             )
             if done is not None:
                 missed, self._told = set(done[1]), word
+                self.spoke = self.spoke or new is not None
         finally:
             for term, note in taken:
                 if missed is None or note.source in missed:
