@@ -55,7 +55,7 @@ class StandIn:
         """What a daemon needs to find it."""
         return {**CREDENTIALS, "AWS_ENDPOINT_URL": self.url}
 
-    def client(self, service: str = "stepfunctions") -> Any:
+    def client(self, service: str = "stepfunctions", *, read_timeout: float = 70) -> Any:
         """A client without retries, patient enough for a long poll."""
         return boto3.client(
             service,
@@ -63,7 +63,7 @@ class StandIn:
             region_name=REGION,
             aws_access_key_id="test",
             aws_secret_access_key="test",
-            config=Config(retries={"total_max_attempts": 1}, read_timeout=70, max_pool_connections=50),
+            config=Config(retries={"total_max_attempts": 1}, read_timeout=read_timeout, max_pool_connections=50),
         )
 
     def faults(self, *faults: dict[str, Any]) -> None:

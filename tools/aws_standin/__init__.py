@@ -1,12 +1,14 @@
 """A local SQS and Step Functions service for the demo and the tests: MiniStack, with activities that keep AWS's rules.
 
 MiniStack (PyPI `ministack`, MIT) runs state machines and queues; its activities, however, poll twice a second, hand
-tasks to clients that have gone, and know no heartbeat, no limit and no StopExecution. This add-on replaces those parts:
+tasks to clients that have gone, and know no heartbeat, no limit and no StopExecution. Its queues hide messages that are
+not in flight, and answer clients that have gone. This add-on replaces those parts:
 
     rules        AWS's limits, names and error matching; pure
     tasks        the life of a task token, and who may still end it
     activities   the API calls on activities and task tokens
     states       how Task, Map, Parallel, Wait and the executions of the engine obey the above
+    queues       receiving, hiding and deleting messages
     faults       errors that a test asks for, before the service sees the call
     server       one port on loopback, SIGTERM ends it
 

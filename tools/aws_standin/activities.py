@@ -70,7 +70,7 @@ class Activities:
         if self._book.pollers(arn) >= rules.POLLERS:
             raise ApiError("ActivityWorkerLimitExceeded", f"Activity Worker Limit Exceeded: '{arn}'")
         loop, queued = asyncio.get_running_loop(), asyncio.Event()
-        client_gone = loop.create_task(_disconnect(caller.get()))
+        client_gone = loop.create_task(client_goes(caller.get()))
         until = loop.time() + self._poll_seconds
 
         def wake() -> None:
@@ -84,7 +84,7 @@ class Activities:
                     queued.clear()
                     if task := self._book.hand_out(arn, worker or ""):
                         return {"taskToken": task.token, "input": task.input}
-                    await _first(queued.wait(), client_gone, seconds=until - loop.time())
+                    await first_of(queued.wait(), client_gone, seconds=until - loop.time())
                 return {}
             finally:
                 client_gone.cancel()
@@ -106,12 +106,12 @@ class Activities:
         return {}
 
 
-async def _disconnect(receive: Receive) -> None:
+async def client_goes(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-async def _first(ready: Awaitable[object], gone: asyncio.Task[None], *, seconds: float) -> None:
+async def first_of(ready: Awaitable[object], gone: asyncio.Task[None], *, seconds: float) -> None:
     waiting = asyncio.ensure_future(ready)
     try:
         await asyncio.wait({waiting, gone}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)

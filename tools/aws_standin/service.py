@@ -1,4 +1,4 @@
-"""Puts the parts together: MiniStack's application with its Step Functions calls replaced.
+"""Puts the parts together: MiniStack's application with some of its calls replaced.
 
 Imported only after the environment is set: MiniStack reads it while it is imported.
 """
@@ -17,6 +17,7 @@ from ministack.services import stepfunctions as engine
 from tools.aws_standin import rules
 from tools.aws_standin.activities import Activities, Members, caller
 from tools.aws_standin.faults import App, Faults, Message, Receive, Send
+from tools.aws_standin.queues import Queues
 from tools.aws_standin.rules import ApiError
 from tools.aws_standin.states import States
 from tools.aws_standin.tasks import TaskBook
@@ -29,6 +30,7 @@ class Service:
     def __init__(self, *, poll_seconds: float, page_limit: int) -> None:
         self._book = TaskBook()
         States(self._book).install()
+        Queues(page_limit=page_limit).install()
         activities = Activities(self._book, poll_seconds=poll_seconds, page_limit=page_limit)
         engine._create_activity = _call(activities.create)
         engine._list_activities = _call(activities.list)
