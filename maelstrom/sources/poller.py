@@ -11,10 +11,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from maelstrom.model.errors import LeaseLost, MaelstromError
 from maelstrom.model.source import EventSource
@@ -31,6 +31,7 @@ log = logging.getLogger("maelstrom.sources")
 
 Item = TypeVar("Item")
 
+FAULT = MaelstromError("an internal error while polling")
 WELL_SECONDS = 20.0  # a fetch open for so long has reached the service: longer than all its time-outs to connect
 SHORTEST_SECONDS = 0.5  # a fetch that brings nothing sooner does not wait for items: it must not be repeated at once
 SEAT_SECONDS, SEAT_PATIENCE = 1.0, 10  # a stray's item looks so often for a seat, where the lease has none at all
@@ -85,8 +86,8 @@ class Poller(Generic[Item]):
     def start(self) -> None:
         name = self.source.key.full_name
         self._loops = [
-            self._means.spawn(self._run(), f"poll {name}"),
-            self._means.spawn(self._follow_lease(), f"follow the lease of {name}"),
+            self._means.spawn(self._kept(self._run), f"poll {name}"),
+            self._means.spawn(self._kept(self._follow_lease), f"follow the lease of {name}"),
         ]
 
     def follow(self, source: EventSource) -> None:
@@ -123,13 +124,22 @@ class Poller(Generic[Item]):
 
     async def end(self) -> None:
         """Leaves everything where it is: open fetches to their `unclaimed` ends, items to the service."""
-        tasks: list[asyncio.Task[Any]] = [*self._loops, *self._deliveries.values()]
-        tasks += [fetch.task for fetch in self._fetches if fetch.task is not None]
+        tasks = [*self._loops, *self._deliveries.values(), *(fetch.task for fetch in self._fetches if fetch.task)]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     # fetches
+
+    async def _kept(self, loop: Callable[[], Awaitable[None]]) -> None:
+        """A fault of ours is shown, and the source goes on: it must not stand still unseen."""
+        while True:
+            try:
+                await loop()
+            except Exception:
+                log.exception("a loop of the source died", extra={"source": self.source.key.full_name})
+                self._health.failed(FAULT, self._means.clock.monotonic())
+                await self._means.clock.sleep(SHORTEST_SECONDS)
 
     async def _run(self) -> None:
         while True:
@@ -168,10 +178,9 @@ class Poller(Generic[Item]):
         pause = self._health.pause(now)
         if pause is None or pause > 0:
             return pause
-        lingering = 0.0
         if self._freed_at is not None and self._deliveries and self._kind.batch(self.source) > 1:
-            lingering = self._freed_at + LINGER_SECONDS - now
-        return max(0.0, lingering)
+            return max(0.0, self._freed_at + LINGER_SECONDS - now)
+        return 0.0
 
     def _batch(self) -> int:
         """One, where nothing comes and several places are watched: what comes at one needs seats, too."""
@@ -208,7 +217,7 @@ class Poller(Generic[Item]):
             return ()
         except Exception:
             log.exception("a fetch died", extra={"source": fetch.source.key.full_name})
-            self._health.failed(MaelstromError("an internal error while polling"), self._means.clock.monotonic())
+            self._health.failed(FAULT, self._means.clock.monotonic())
             return ()
         finally:
             well.cancel()

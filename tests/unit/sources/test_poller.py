@@ -50,6 +50,24 @@ async def test_polls_stay_below_what_aws_allows_and_all_slots_are_used_all_the_s
 
 
 @in_virtual_time
+async def test_a_fault_of_ours_is_shown_and_the_source_goes_on() -> None:
+    async with node(source()) as n:
+        counts = n.owner.statuses()[SOURCE].counts
+        await n.until(lambda: counts.polls_open == 1)
+        n.lease.shut = True
+        n.service.schedule()
+        await n.until(lambda: counts.succeeded == 1)
+        n.lease.shut, n.lease.capacity = False, None  # type: ignore[assignment]  # compared with: TypeError
+        n.lease.tell()
+        await n.until(lambda: n.owner.statuses()[SOURCE].state == "degraded", within=1)
+        assert "internal error" in n.owner.statuses()[SOURCE].reason
+        n.lease.capacity = 1
+        task = n.service.schedule()
+        await n.until(lambda: task.reports == ["{}"], within=100)
+        assert n.owner.statuses()[SOURCE].state == "ok"
+
+
+@in_virtual_time
 async def test_a_lease_that_grows_or_shrinks_is_followed_at_once() -> None:
     async with node(source(maxconcurrency=4)) as n:
         counts = n.owner.statuses()[SOURCE].counts
