@@ -169,7 +169,8 @@ class LeaseKeeper:
         term.seeks = True
         lease.tell()
         self.wake()
-        self._loops.news.set()
+        if source.enabled:
+            self._loops.news.set()
         return lease
 
     def drop(self, lease: Lease) -> None:

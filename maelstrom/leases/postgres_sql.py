@@ -16,9 +16,6 @@ SERVER = (
 NOW = "extract(epoch from clock_timestamp())::float8"
 LIVE = "exists (select from sessions s, era e where e.id = 1 and s.id = l.session and s.alive and s.era = e.val)"
 
-WORD = """unfit = coalesce(cast(:unfit as text), s.unfit),
-    wanting = coalesce(cast(:wanting as text), s.wanting), alive = not :ending"""
-
 # A second copy of a statement waits for the first one's row lock, is checked again on the new row and finds nothing.
 GUARD = f"""
 with me as (
@@ -31,7 +28,8 @@ with me as (
 """
 
 # What others are to know at once, lest they wait for their next look, goes to them by notice.
-BEAT = f"""{GUARD.replace("alive = not :ending", WORD)}, w as (
+SAID = "unfit = coalesce(cast(:unfit as text), s.unfit), wanting = coalesce(cast(:wanting as text), s.wanting)"
+BEAT = f"""{GUARD.replace(" set ", f" set {SAID}, ")}, w as (
   select * from unnest(cast(:leases as uuid[]), cast(:sources as bigint[]), cast(:flights as bigint[]),
     cast(:peaks as bigint[])) t(lease, source, n, peak)),
 noted as (
