@@ -21,6 +21,7 @@
     /oom                 takes memory until it is killed
     /print?text=…&n=1&stream=stderr        writes lines to its log
     /health, /health/off, /health/on, /health/hang   what the health check sees
+    /counted             work that a ledger counts (see counted.py); LEDGER names its socket
     /step/split, /step/sum, /step/text, /step/big?n=…, /step/fail?status=&error=&cause=
 
 Environment: PORT (8080), START_DELAY (s before it listens), UNHEALTHY_FOR (s of 503 at first), EXIT_AT_START (a code),
@@ -39,6 +40,7 @@ import time
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping
 
+from tests.component import counted
 from tests.component.http1 import HEAD_LIMIT, Request, read_head
 
 WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -253,6 +255,10 @@ class App:
     async def set_health(self, request: Request) -> None:
         self.health_is = request.path.rpartition("/")[2]
         request.answer(200, self.health_is)
+
+    @path("/counted")
+    async def counted(self, request: Request) -> None:
+        await counted.work(request, self.environ)
 
     @path("/step/split")
     async def step_split(self, request: Request) -> None:

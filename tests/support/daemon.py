@@ -66,6 +66,10 @@ class Daemon:
                 return
         raise AssertionError(f"maelstromd was not ready within {within} s:\n{self.log()}")
 
+    @property
+    def running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
     def log(self) -> str:
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 

@@ -1,4 +1,4 @@
-"""A TCP gate in front of a server: a test can cut what goes through it, freeze it, or close it."""
+"""A TCP gate in front of a server: a test can cut what goes through it, freeze it, slow it down, or close it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ class Gate:
     """`async with Gate(port) as gate:` forwards `gate.port` to that port of this host."""
 
     def __init__(self, target: int) -> None:
-        self._target = target
+        self.target = target  # of connections that come from now on
+        self.delay = 0.0  # s, for each piece that passes
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -29,6 +30,10 @@ class Gate:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @property
+    def is_open(self) -> bool:
+        return self._server is not None
 
     async def open(self) -> None:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
@@ -60,6 +65,8 @@ class Gate:
         self._tasks.add(task)
         try:
             await self._join(reader, writer)
+        except asyncio.CancelledError:
+            return  # the end: nobody waits for this task
         finally:
             self._tasks.discard(task)
 
@@ -68,7 +75,7 @@ class Gate:
         far: asyncio.StreamWriter | None = None
         try:
             await self._flows.wait()
-            far_reader, far = await asyncio.open_connection("127.0.0.1", self._target)
+            far_reader, far = await asyncio.open_connection("127.0.0.1", self.target)
             self._writers.add(far)
             await asyncio.gather(self._pump(reader, far), self._pump(far_reader, writer))
         except OSError:
@@ -81,6 +88,7 @@ class Gate:
 
     async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         while data := await source.read(65536):
+            await asyncio.sleep(self.delay)
             await self._flows.wait()
             sink.write(data)
             await sink.drain()

@@ -92,10 +92,13 @@ class PostgresServer:
     def crash(self) -> None:
         self.stop(signal.SIGQUIT)
 
-    def standby(self, folder: Path) -> PostgresServer:
-        """A replica of this server, running, which follows it until `promote`. `folder`: from `new_folder`."""
+    def standby(self, folder: Path, *, port: int | None = None) -> PostgresServer:
+        """A replica of this server, running, which follows it until `promote`. `folder`: from `new_folder`.
+
+        `port`: where it finds this server, if not directly.
+        """
         replica = PostgresServer(folder, self.binaries)
-        primary = ["-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres"]
+        primary = ["-h", "127.0.0.1", "-p", str(port or self.port), "-U", "postgres"]
         self._run("pg_basebackup", *primary, "-D", str(replica.data), "-R", "-X", "stream", "-c", "fast", "--no-sync")
         replica.start()
         return replica

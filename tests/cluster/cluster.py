@@ -1,0 +1,252 @@
+"""Three real daemons on one real PostgreSQL, each behind a gate of its own, and the faults that can befall them.
+
+Everything lies in one temporary folder and ends with `close`: processes by their pid, containers by their cluster.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tests.cluster.ledger import Ledger
+from tests.support import postgres
+from tests.support.daemon import Daemon
+from tests.support.engine import own_cluster
+from tests.support.gate import Gate
+
+T = TypeVar("T")
+
+BEAT, TTL = 1.0, 4.0
+NODES = ("one", "two", "three")
+
+
+class Background:
+    """An event loop in a thread of its own, for what has to go on while a test waits."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="background", daemon=True)
+        self._thread.start()
+
+    def call(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+
+    def do(self, step: Callable[[], object]) -> None:
+        """One synchronous step, in the loop."""
+
+        async def run() -> None:
+            step()
+
+        self.call(run())
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5)
+
+
+class Node:
+    """A daemon and its way to the database. `skew`: seconds that its wall clock is off."""
+
+    def __init__(self, daemon: Daemon, gate: Gate, background: Background, clock: Path) -> None:
+        self.daemon = daemon
+        self.gate = gate
+        self.stopped = False
+        self._background = background
+        self._clock = clock
+
+    @property
+    def name(self) -> str:
+        return self.daemon.node
+
+    # the process
+
+    def kill(self) -> None:
+        """SIGKILL: its containers and what they work on go on."""
+        self.daemon.kill()
+        self.stopped = False
+
+    def start(self) -> None:
+        self.daemon.start()
+
+    def freeze(self) -> None:
+        self._signal(signal.SIGSTOP)
+        self.stopped = True
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+        self.stopped = False
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self.daemon.process is not None
+        self.daemon.process.send_signal(number)
+
+    # its way to the database
+
+    def cut(self) -> None:
+        """Connections are reset and refused."""
+        self._background.call(self.gate.close())
+
+    def reset(self) -> None:
+        """Connections are reset; new ones may come at once."""
+        self._background.do(self.gate.cut)
+
+    def clog(self) -> None:
+        """Nothing passes, and nobody is told; what was sent meanwhile arrives when it is over."""
+        self._background.do(self.gate.freeze)
+
+    def delay(self, seconds: float) -> None:
+        self.gate.delay = seconds
+
+    def mend(self) -> None:
+        """The way is as it should be."""
+        self.gate.delay = 0.0
+        self._background.do(self.gate.thaw)
+        if not self.gate.is_open:
+            self._background.call(self.gate.open())
+
+    # its wall clock
+
+    def skew(self, hours: float) -> None:
+        """The wall clock jumps, at once; durations go on as they are."""
+        half = self._clock.with_suffix(".new")
+        half.write_text(f"{hours * 3600:+.0f}")
+        half.replace(self._clock)
+
+
+class Cluster:
+    """`put` tells all nodes what to work on."""
+
+    def __init__(self, folder: Path, name: str, environ: Mapping[str, str]) -> None:
+        self.name = name
+        self.folder = folder
+        self.background = Background()
+        self.ledger = Ledger(folder / "ledger.sock")
+        self.background.call(self.ledger.start())
+        self._folders: list[Path] = []
+        self._environ = dict(environ)
+        self._server_folder = self._postgres_folder()
+        self.server = postgres.PostgresServer(self._server_folder, postgres.binaries(self._server_folder))
+        self.replica: postgres.PostgresServer | None = None
+        self.nodes: list[Node] = []
+        self._wal: Gate | None = None
+
+    def start(self) -> None:
+        self.server.create()
+        database = self.server.new_database()
+        for name in NODES:
+            gate = Gate(self.server.port)
+            self.background.call(gate.open())
+            clock = self.folder / f"{name}.clock"
+            clock.write_text("+0")
+            settings = {
+                **self._environ,
+                **_false_clock(clock),
+                "MAEL_CLUSTER_NAME": self.name,
+                "MAEL_DATABASE_URL": self.server.url(database, port=gate.port),
+                "MAEL_BEAT_SECONDS": str(BEAT),
+                "MAEL_SESSION_TTL_SECONDS": str(TTL),
+            }
+            node = Node(Daemon(self.folder / name, name, settings), gate, self.background, clock)
+            self.nodes.append(node)
+        for node in self.nodes:
+            node.daemon.launch()
+        for node in self.nodes:
+            node.daemon.wait_ready()
+
+    @property
+    def admin(self) -> Daemon:
+        """A daemon that can be asked."""
+        return next(n.daemon for n in self.nodes if n.daemon.running and not n.stopped and n.gate.is_open)
+
+    # the database
+
+    def replicate(self) -> None:
+        """A replica that follows the server through a gate of its own."""
+        self._wal = Gate(self.server.port)
+        self.background.call(self._wal.open())
+        self.replica = self.server.standby(self._postgres_folder(), port=self._wal.port)
+
+    def fall_behind(self) -> None:
+        """From now on the replica hears nothing: the server's commits will be lost."""
+        assert self._wal is not None
+        self.background.do(self._wal.freeze)
+
+    def promote(self) -> None:
+        """The server dies, the replica takes its place with what it had."""
+        assert self._wal is not None
+        assert self.replica is not None
+        self.server.crash()
+        self.background.call(self._wal.close())
+        self.replica.promote()
+        self.server, self.replica = self.replica, None
+        for node in self.nodes:
+            node.gate.target = self.server.port
+            node.reset()
+
+    # the end
+
+    def close(self) -> None:
+        for node in self.nodes:
+            node.kill()
+            self.background.call(node.gate.__aexit__())
+        for server in (self.replica, self.server):
+            if server is not None:
+                server.stop(signal.SIGQUIT)
+        for folder in self._folders:
+            shutil.rmtree(folder, ignore_errors=True)
+        if self._wal is not None:
+            self.background.call(self._wal.__aexit__())
+        self.background.call(self.ledger.stop())
+        self.background.stop()
+
+    def logs(self) -> str:
+        return "\n".join(f"--- {node.name}\n{node.daemon.log()[-4000:]}" for node in self.nodes)
+
+    def _postgres_folder(self) -> Path:
+        folder = postgres.new_folder()
+        self._folders.append(folder)
+        return folder
+
+
+@contextlib.contextmanager
+def running_cluster(environ: Mapping[str, str]) -> Iterator[Cluster]:
+    """Three nodes that run, with nothing to do yet; gone at the end, whatever happens."""
+    with own_cluster() as name, tempfile.TemporaryDirectory(prefix="maelstrom-") as folder:
+        cluster = Cluster(Path(folder), name, environ)
+        try:
+            cluster.start()
+            yield cluster
+        except BaseException as error:
+            error.add_note(cluster.logs())
+            raise
+        finally:
+            cluster.close()
+
+
+def until(check: Callable[[], object], what: str, *, within: float) -> float:
+    """Waits until the check holds; how many seconds that took."""
+    begun = time.monotonic()
+    while not check():
+        assert time.monotonic() < begun + within, f"not within {within:g} s: {what}"
+        time.sleep(0.02)
+    return time.monotonic() - begun
+
+
+def _false_clock(file: Path) -> dict[str, str]:
+    """A wall clock that the file sets, in a process whose durations stay true."""
+    (library,) = Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")
+    return {
+        "LD_PRELOAD": str(library),
+        "FAKETIME_TIMESTAMP_FILE": str(file),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "FAKETIME_DISABLE_SHM": "1",  # it would stay behind after a SIGKILL
+    }

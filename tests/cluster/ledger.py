@@ -1,0 +1,117 @@
+"""What components really do: a server of the test's own that each piece of work tells of its begin and its end.
+
+Outside the product's reach: components come to it over a Unix socket in a mounted folder. It also decides what becomes
+of each attempt at an item (see tests/component/counted.py for the words exchanged).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import random
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+FAILING = 422  # the component's own refusal: final
+FRAGILE = 500  # one that the next attempt mends
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One step of one attempt. `open`: how many of the source are open right after it."""
+
+    at: float
+    source: str
+    item: str
+    attempt: int
+    kind: Literal["begin", "end"]
+    open: int
+    status: int | None = None  # at the end; None where the component was gone
+    epoch: int = 0
+    instance: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """What an attempt is to do."""
+
+    seconds: float
+    status: int
+
+
+def scripted(item: str, attempt: int) -> Script:
+    """Mostly short and well; a few are long, fail for good, fail once, or last longer than any deadline at first."""
+    dice = random.Random(f"{item}/{attempt}")
+    fate = random.Random(item).random()
+    if fate < 0.05:
+        return Script(0.2, FAILING)
+    if fate < 0.10 and attempt == 1:
+        return Script(0.2, FRAGILE)
+    if fate < 0.13 and attempt == 1:
+        return Script(3600.0, 200)
+    return Script(dice.uniform(1.0, 3.0) if fate < 0.2 else dice.uniform(0.1, 0.5), 200)
+
+
+class Ledger:
+    """`start` within a loop; what it has seen can be read from any thread."""
+
+    def __init__(self, path: Path, script: Callable[[str, int], Script] = scripted) -> None:
+        self.path = path
+        self.events: list[Event] = []
+        self.script = script
+        self.open: Counter[str] = Counter()
+        self._attempts: Counter[tuple[str, str]] = Counter()
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_unix_server(self._serve, str(self.path))
+        self.path.chmod(0o777)
+
+    async def stop(self) -> None:
+        if self._server is not None:
+            self._server.close()
+
+    def peak(self, source: str, since: float = 0.0) -> int:
+        """The most that was open at once."""
+        return max((e.open for e in list(self.events) if e.source == source and e.at >= since), default=0)
+
+    def begun(self, source: str, since: float) -> int:
+        return sum(e.kind == "begin" and e.source == source and e.at >= since for e in reversed(list(self.events)))
+
+    def ends(self, source: str) -> dict[str, list[int]]:
+        """The statuses that the component has ended each item's attempts with."""
+        found: defaultdict[str, list[int]] = defaultdict(list)
+        for event in list(self.events):
+            if event.source == source and event.kind == "end" and event.status is not None:
+                found[event.item].append(event.status)
+        return found
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            told = json.loads(await reader.readuntil())
+            source, item = told["source"], told["item"]
+            self._attempts[source, item] += 1
+            attempt, epoch = self._attempts[source, item], int(told["epoch"] or 0)
+            self.open[source] += 1
+            self._note(source, item, attempt, "begin", epoch=epoch, instance=told["instance"])
+            status = None
+            try:
+                script = self.script(item, attempt)
+                answer = {"seconds": script.seconds, "status": script.status, "attempt": attempt}
+                writer.write(json.dumps(answer).encode() + b"\n")
+                status = json.loads(await reader.readuntil())["status"]
+            finally:
+                self.open[source] -= 1
+                self._note(source, item, attempt, "end", status=status, epoch=epoch, instance=told["instance"])
+            writer.write(b"{}\n")
+            await writer.drain()
+        writer.close()
+
+    def _note(self, source: str, item: str, attempt: int, kind: Literal["begin", "end"], **fields: object) -> None:
+        at = time.monotonic()
+        self.events.append(Event(at, source, item, attempt, kind, self.open[source], **fields))  # type: ignore[arg-type]
