@@ -41,8 +41,18 @@ def ls(options: Options, project: str | None, prefix: str | None) -> None:
 @comp.command("restart", cls=Command)
 @click.argument("name")
 @click.option("--project", metavar="NAME", help="Which project's, where several have the name.")
+@click.option("--wait", is_flag=True, help="Until all that run now are replaced, on every node.")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0), default=300, show_default=True, metavar="S", help="Seconds for --wait."
+)
 @click.pass_obj
-def restart(options: Options, name: str, project: str | None) -> None:
+def restart(options: Options, name: str, project: str | None, wait: bool, timeout: float) -> None:
     """Replace a component's containers one after another, also where nothing was put."""
-    result = client(options).restart(name, project=project)
+    server = client(options)
+    before = server.instances() if wait else []
+    result = server.restart(name, project=project)
     show(options, result, lambda: f"{result['project']}: {result['component']} restarts")
+    if wait:
+        from maelstrom.cli.waiting import wait_for_restart
+
+        wait_for_restart(server, before, result, timeout)

@@ -69,6 +69,34 @@ def wait_for_run(server: Client, begun: Json, seconds: float) -> Json:
     return row
 
 
+def wait_for_restart(server: Client, before: list[Json], restarted: Json, seconds: float) -> None:
+    """Until none of the containers `before` is left, and none is starting. Raises StartFailed, WaitTimeout.
+
+    Containers of nodes that cannot be asked now are those that they told of last.
+    """
+    project, component = restarted["project"], restarted["component"]
+    before = [row for row in before if (row["project"], row["component"]) == (project, component)]
+    old = {row["container"] for row in before if row["state"] != "failed"}
+    said = ""
+    deadline = time.monotonic() + seconds
+    while True:
+        rows = _patiently(lambda: server.instances(project=project, component=component), deadline)
+        alive = [row for row in rows if row["state"] != "failed"]
+        left = sum(row["container"] in old for row in alive)
+        starting = sum(row["state"] == "starting" for row in alive)
+        if not left and not starting:
+            return
+        failed = [row for row in rows if row["state"] == "failed" and row not in before]
+        if failed:
+            _report_failure(project, {"component": component, "failed": failed})
+        progress = f"{left} of {len(old)} to be replaced, {starting} starting"
+        if progress != said:
+            say(f"{project}: {component}: {progress}")
+            said = progress
+        if not _pause(deadline):
+            raise WaitTimeout(f"not replaced within {seconds:g} s: {component}, {progress}")
+
+
 def _patiently(ask: Callable[[], T], deadline: float) -> T:
     """A daemon that restarts meanwhile is waited for, too."""
     while True:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -260,6 +261,44 @@ def test_component_commands(shop: Ctl) -> None:
     blog(shop)
     assert shop("comp", "restart", "web").code == 2
     assert shop("comp", "restart", "web", "--project", "blog").code == 0
+
+
+def container(id: str, state: str, box: BlackBox | None = None) -> InstanceStatus:
+    return replace(instance(state, 1, box), container=id)
+
+
+def test_restart_waits_until_everything_is_replaced(shop: Ctl, threaded: AdminThread) -> None:
+    old, new = container("old", "ready"), container("new", "starting")
+    gone = container("gone", "failed", BlackBox("of another day"))
+    steps = [[old, new, gone], [replace(old, state="draining"), replace(new, state="ready")]]
+    steps.append([replace(new, state="ready"), gone])
+
+    def on() -> None:
+        threaded.node.instance_rows = steps.pop(0)
+        if steps:
+            threading.Timer(0.6, on).start()
+
+    threaded.node.instance_rows = [old, gone]
+    threading.Timer(0.3, on).start()
+    done = shop("comp", "restart", "web", "--wait", "--timeout", "20")
+    assert (done.code, steps) == (0, [])
+    assert done.err.splitlines()[-1] == "shop: web: 1 of 1 to be replaced, 0 starting"
+
+
+def test_restart_that_fails_shows_the_black_box_and_one_that_lasts_ends_with_7(
+    shop: Ctl, threaded: AdminThread
+) -> None:
+    threaded.node.instance_rows = [container("old", "ready")]
+    assert shop("comp", "restart", "web", "--wait", "--timeout", "0.2").code == 7
+    failed = container("new", "failed", BlackBox("it exited", exit_code=3))
+    threading.Timer(0.3, lambda: threaded.node.instance_rows.append(failed)).start()
+    done = shop("comp", "restart", "web", "--wait", "--timeout", "20")
+    assert done.code == 1
+    assert "exit code 3" in done.err
+
+
+def test_restart_of_what_does_not_run_has_nothing_to_wait_for(shop: Ctl) -> None:
+    assert shop("comp", "restart", "web", "--wait").code == 0
 
 
 # event sources
