@@ -226,8 +226,9 @@ where e.id = 1
 ROLE_ROW = f"""
 with made as (
   insert into event_sources (project, name, full_name, type, definition, version, modified_at, m)
-  values ('', :name, '_' || cast(:name as text), '{ROLE}', '{{}}', 1, {NOW}, 1) on conflict do nothing returning id)
-select id from made union all select id from event_sources where project = '' and name = :name
+  values ('', cast(:name as text), '_' || cast(:name as text), '{ROLE}', '{{}}', 1, {NOW}, 1)
+  on conflict do nothing returning id)
+select id from made union all select id from event_sources where project = '' and name = cast(:name as text)
 """
 
 SESSIONS = f"""
