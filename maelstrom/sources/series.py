@@ -8,6 +8,7 @@ So whoever gets them next gets them in their order. It must not know what the it
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
@@ -83,5 +84,4 @@ class Series(Generic[Item]):
 
 
 async def _refuse(behind: Sequence[Delivery[Item]], pause: Pause) -> None:
-    for delivery in reversed(behind):
-        await delivery.settle(OUT_OF_TURN, pause)
+    await asyncio.gather(*(delivery.settle(OUT_OF_TURN, pause) for delivery in reversed(behind)))

@@ -106,12 +106,15 @@ class SqsKind:
     async def fetch(self, source: EventSource, wanted: int, poller: int) -> Sequence[Held]:
         definition = _definition(source)
         walk = self._walks.setdefault(self.place(source), Walk())
+        first = not walk.queues
         if walk.stale(self._clock.monotonic()):
             await self._read(definition, walk)
         for _ in range(2 * len(walk.queues) + 1):  # a round at most, and what others move on meanwhile
             if not walk.queues:
                 break
             queue, wait = walk.next(self._clock.monotonic())
+            if first and wait and len(walk.queues) > 1:
+                break  # now that they are known, each can have a fetch of its own
             if (messages := await self._receive(definition, walk, queue, wait, wanted)) or wait:
                 now = self._clock.monotonic()
                 hidden = min(definition.visibilitytimeout, HIDDEN_SECONDS)

@@ -56,6 +56,9 @@ class Queue:
         found: str = answer["Attributes"]["QueueArn"]
         return found
 
+    def purge(self) -> None:
+        self._client.purge_queue(QueueUrl=self.url)
+
     def delete(self) -> None:
         self._client.delete_queue(QueueUrl=self.url)
 

@@ -22,7 +22,7 @@ def aws() -> Iterator[StandIn]:
 @pytest.fixture(autouse=True)
 def _environ(aws: StandIn, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    for name, value in (CREDENTIALS | {"AWS_ENDPOINT_URL_SFN": aws.url}).items():
+    for name, value in (CREDENTIALS | {"AWS_ENDPOINT_URL": aws.url}).items():
         monkeypatch.setenv(name, value)
     aws.faults()
 

@@ -12,10 +12,13 @@ from typing import Any
 
 from maelstrom.model.source import EventSource, SourceType
 from maelstrom.sources.aws import Lanes
+from maelstrom.sources.aws_sqs import AwsSqs
 from maelstrom.sources.aws_step_functions import AwsStepFunctions
 from maelstrom.sources.delivery import Means
 from maelstrom.sources.kind import Kind
+from maelstrom.sources.later import LaterAnswers
 from maelstrom.sources.owner import SourceOwner
+from maelstrom.sources.sqs import SqsKind
 from maelstrom.sources.step_functions import StepFunctionsKind
 from tests.fakes.sources import FakeDesk, FakeView, FakeWorker, Handler, TaskOwner, component
 from tests.support.aws import Machine
@@ -37,12 +40,15 @@ class Node:
     def __init__(self, sources: tuple[EventSource, ...], handle: Handler, seconds: int) -> None:
         self.tasks = TaskOwner()
         self.service = AwsStepFunctions(lanes=Lanes("aws", polls=64, calls=8))
+        self.sqs = AwsSqs(lanes=Lanes("sqs", polls=64, calls=8))
         self.worker = FakeWorker(handle)
         self.desk = FakeDesk()
         self.view = FakeView(*sources, components=(component(seconds),))
         clock, dice = RealClock(), random.random
+        self.later = LaterAnswers(self.desk, lambda: [self.service], clock=clock, spawn=self.tasks.spawn, random=dice)
         kinds: dict[SourceType, Kind[Any]] = {
-            "awsstepfunc": StepFunctionsKind(self.service, node="node-1", clock=clock, random=dice)
+            "awsstepfunc": StepFunctionsKind(self.service, self.later, node="node-1", clock=clock, random=dice),
+            "sqs": SqsKind(self.sqs, clock=clock, random=dice, spawn=self.tasks.spawn),
         }
         means = Means(self.worker, self.view.component, clock, self.tasks.spawn)
         self.owner = SourceOwner(kinds, view=self.view, leases=self.desk, means=means, random=dice)
@@ -61,6 +67,7 @@ async def node(*sources: EventSource, handle: Handler, seconds: int = 60) -> Asy
     finally:
         await made.tasks.end()
         made.service.close()
+        made.sqs.close()
     assert made.tasks.died == []
 
 
