@@ -1,4 +1,4 @@
-"""One suite for both databases: `cluster` is a fresh one with the present schema."""
+"""One suite for all databases: `cluster` is a fresh one with the present schema."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from maelstrom.leases.postgres_sql import SERVER
 from maelstrom.registry.engine import make_engine
 from maelstrom.registry.migrate import migrate
-from tests.contract.leases.cluster import Cluster
+from tests.contract.leases.cluster import AnyCluster, Cluster, MemoryCluster
 from tests.support.postgres import PostgresServer, postgres
 
 __all__ = ["postgres"]
@@ -52,8 +52,25 @@ def postgres_url(postgres_database: str) -> str:
     return postgres_database
 
 
+@pytest.fixture(params=["sqlite", "postgresql", "memory"])
+def any_url(request: pytest.FixtureRequest) -> str | None:
+    fixtures = {"sqlite": "sqlite_url", "postgresql": "postgres_url"}
+    return str(request.getfixturevalue(fixtures[request.param])) if request.param in fixtures else None
+
+
 @pytest.fixture
-async def cluster(url: str) -> AsyncIterator[Cluster]:
+async def cluster(any_url: str | None) -> AsyncIterator[AnyCluster]:
+    """A database, or the rows that take its place in simulations."""
+    if any_url is None:
+        yield MemoryCluster()
+        return
+    async for made in _cluster(any_url):
+        yield made
+
+
+@pytest.fixture
+async def stored_cluster(url: str) -> AsyncIterator[Cluster]:
+    """A database that processes can share."""
     async for made in _cluster(url):
         yield made
 

@@ -7,26 +7,15 @@ from uuid import uuid4
 import pytest
 
 from maelstrom.leases.term import Ask
-from tests.contract.leases.cluster import Cluster
+from tests.contract.leases.cluster import AnyCluster
 
 
-async def lease_row(cluster: Cluster, lease: str) -> tuple[int, int, int, int]:
-    (own,) = [
-        row
-        for session in await cluster.statements.sessions()
-        if (found := await cluster.statements.own(session.id)) is not None
-        for row in found.leases
-        if row.id == lease
-    ]
-    row = await cluster.one(
-        "select capacity, busy_ms, busy_seq, in_flight from leases where source = :source and epoch = :epoch",
-        source=own.source,
-        epoch=own.epoch,
-    )
+async def lease_row(cluster: AnyCluster, lease: str) -> tuple[int, int, int, int]:
+    row = await cluster.lease(lease)
     return row.capacity, row.busy_ms, row.busy_seq, row.in_flight
 
 
-async def test_an_ask_confirms_and_writes_the_horizon(cluster: Cluster) -> None:
+async def test_an_ask_confirms_and_writes_the_horizon(cluster: AnyCluster) -> None:
     source = await cluster.source(4)
     a = await cluster.session()
     lease = (await a.granted(source, 3)).id
@@ -37,7 +26,7 @@ async def test_an_ask_confirms_and_writes_the_horizon(cluster: Cluster) -> None:
     assert await lease_row(cluster, lease) == (3, 0, 2, 0)
 
 
-async def test_an_ask_without_a_horizon_leaves_it_as_it_is(cluster: Cluster) -> None:
+async def test_an_ask_without_a_horizon_leaves_it_as_it_is(cluster: AnyCluster) -> None:
     source = await cluster.source(4)
     a = await cluster.session()
     lease = (await a.granted(source, 3)).id
@@ -46,7 +35,7 @@ async def test_an_ask_without_a_horizon_leaves_it_as_it_is(cluster: Cluster) -> 
     assert await lease_row(cluster, lease) == (2, 5000, 1, 0)
 
 
-async def test_a_row_is_cut_and_never_raised(cluster: Cluster) -> None:
+async def test_a_row_is_cut_and_never_raised(cluster: AnyCluster) -> None:
     source = await cluster.source(4)
     a = await cluster.session()
     lease = (await a.granted(source, 3)).id
@@ -55,7 +44,7 @@ async def test_a_row_is_cut_and_never_raised(cluster: Cluster) -> None:
     assert await cluster.total(source) == 2
 
 
-async def test_capacities_above_a_lowered_limit_do_not_fit(cluster: Cluster) -> None:
+async def test_capacities_above_a_lowered_limit_do_not_fit(cluster: AnyCluster) -> None:
     source = await cluster.source(4)
     a, b = await cluster.session("a"), await cluster.session("b")
     mine, other = (await a.granted(source, 2)).id, (await b.granted(source, 2)).id
@@ -66,7 +55,7 @@ async def test_capacities_above_a_lowered_limit_do_not_fit(cluster: Cluster) -> 
     assert (await a.ask(mine)).fits
 
 
-async def test_rows_of_nobody_and_of_the_dead_count_for_what_fits(cluster: Cluster) -> None:
+async def test_rows_of_nobody_and_of_the_dead_count_for_what_fits(cluster: AnyCluster) -> None:
     source = await cluster.source(4)
     a, b = await cluster.session("a"), await cluster.session("b")
     mine = (await a.granted(source, 2)).id
@@ -76,7 +65,7 @@ async def test_rows_of_nobody_and_of_the_dead_count_for_what_fits(cluster: Clust
     assert not (await a.ask(mine)).fits
 
 
-async def test_a_row_of_another_session_is_neither_confirmed_nor_changed(cluster: Cluster) -> None:
+async def test_a_row_of_another_session_is_neither_confirmed_nor_changed(cluster: AnyCluster) -> None:
     source = await cluster.source(4)
     a, b = await cluster.session("a"), await cluster.session("b")
     lease = (await a.granted(source, 2)).id
@@ -84,7 +73,7 @@ async def test_a_row_of_another_session_is_neither_confirmed_nor_changed(cluster
     assert await lease_row(cluster, lease) == (2, 0, 0, 0)
 
 
-async def test_many_leases_are_asked_for_at_once(cluster: Cluster) -> None:
+async def test_many_leases_are_asked_for_at_once(cluster: AnyCluster) -> None:
     sources = [await cluster.source(2) for _ in range(3)]
     a = await cluster.session()
     leases = [(await a.granted(source, 1)).id for source in sources]
@@ -95,7 +84,7 @@ async def test_many_leases_are_asked_for_at_once(cluster: Cluster) -> None:
 
 
 @pytest.mark.parametrize("removed", [False, True])
-async def test_a_removed_source_still_confirms_what_is_there(cluster: Cluster, removed: bool) -> None:
+async def test_a_removed_source_still_confirms_what_is_there(cluster: AnyCluster, removed: bool) -> None:
     source = await cluster.source(2)
     a = await cluster.session()
     lease = (await a.granted(source, 2)).id

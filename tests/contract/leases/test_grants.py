@@ -16,7 +16,7 @@ from sqlalchemy import text
 from maelstrom.leases import postgres_sql
 from maelstrom.leases.statements import Want
 from maelstrom.registry.engine import make_engine
-from tests.contract.leases.cluster import Cluster, Session
+from tests.contract.leases.cluster import AnyCluster, Cluster, Session
 
 CLIENTS = 6
 
@@ -30,7 +30,7 @@ async def clients(postgres_cluster: Cluster, postgres_url: str) -> AsyncIterator
         await cluster.engine.dispose()
 
 
-async def test_a_grant_gives_what_is_wanted_while_it_is_free(cluster: Cluster) -> None:
+async def test_a_grant_gives_what_is_wanted_while_it_is_free(cluster: AnyCluster) -> None:
     source = await cluster.source(5)
     a, b = await cluster.session("a"), await cluster.session("b")
     assert (await a.granted(source, 2)).capacity == 2
@@ -39,7 +39,7 @@ async def test_a_grant_gives_what_is_wanted_while_it_is_free(cluster: Cluster) -
     assert await cluster.total(source) == 5
 
 
-async def test_a_row_grows_instead_of_a_second_one(cluster: Cluster) -> None:
+async def test_a_row_grows_instead_of_a_second_one(cluster: AnyCluster) -> None:
     source = await cluster.source(5)
     a = await cluster.session()
     row = await a.granted(source, 2)
@@ -50,7 +50,7 @@ async def test_a_row_grows_instead_of_a_second_one(cluster: Cluster) -> None:
     assert own.leases == (grown,)
 
 
-async def test_the_epoch_rises_with_every_grant(cluster: Cluster) -> None:
+async def test_the_epoch_rises_with_every_grant(cluster: AnyCluster) -> None:
     source = await cluster.source(2)
     a, b = await cluster.session("a"), await cluster.session("b")
     first = await a.granted(source, 2)
@@ -60,7 +60,7 @@ async def test_the_epoch_rises_with_every_grant(cluster: Cluster) -> None:
     assert first.epoch < second.epoch < third.epoch
 
 
-async def test_rows_of_the_dead_count_until_they_are_deleted(cluster: Cluster) -> None:
+async def test_rows_of_the_dead_count_until_they_are_deleted(cluster: AnyCluster) -> None:
     source = await cluster.source(2)
     a, b = await cluster.session("a"), await cluster.session("b")
     await a.granted(source, 2)
@@ -68,14 +68,14 @@ async def test_rows_of_the_dead_count_until_they_are_deleted(cluster: Cluster) -
     assert await b.grant(source, 1) is None
 
 
-async def test_nothing_is_granted_of_a_source_that_is_removed_or_not_polled(cluster: Cluster) -> None:
+async def test_nothing_is_granted_of_a_source_that_is_removed_or_not_polled(cluster: AnyCluster) -> None:
     a = await cluster.session()
     assert await a.grant(await cluster.source(2, removed=True, component=None), 1) is None
     assert await a.grant(await cluster.source(None), 1) is None
     assert await a.grant(2**40, 1) is None
 
 
-async def test_nothing_is_granted_while_a_lower_limit_is_exceeded(cluster: Cluster) -> None:
+async def test_nothing_is_granted_while_a_lower_limit_is_exceeded(cluster: AnyCluster) -> None:
     source = await cluster.source(4)
     a, b = await cluster.session("a"), await cluster.session("b")
     lease = await a.granted(source, 4)
@@ -85,7 +85,7 @@ async def test_nothing_is_granted_while_a_lower_limit_is_exceeded(cluster: Clust
     assert (await b.granted(source, 5)).capacity == 1
 
 
-async def test_several_sources_are_granted_by_one_statement(cluster: Cluster) -> None:
+async def test_several_sources_are_granted_by_one_statement(cluster: AnyCluster) -> None:
     sources = [await cluster.source(m) for m in (1, 2, 3)]
     a = await cluster.session()
     rows = a.went(await cluster.statements.grant(a.me, [Want(source, 2, uuid4().hex) for source in sources]))
@@ -137,7 +137,8 @@ async def test_without_comparing_epochs_the_same_clients_get_more(clients: list[
     pytest.fail("no race in 300 rounds")
 
 
-async def test_processes_that_grant_ask_and_release_never_exceed_the_limit(cluster: Cluster, url: str) -> None:
+async def test_processes_that_grant_ask_and_release_never_exceed_the_limit(stored_cluster: Cluster, url: str) -> None:
+    cluster = stored_cluster
     source = await cluster.source(3)
     await cluster.statements.ground()
     processes = [
@@ -158,5 +159,11 @@ async def test_processes_that_grant_ask_and_release_never_exceed_the_limit(clust
     assert max(seen) <= 3
     assert sum(int(output.result()[0]) for output in outputs) > 25
     assert await cluster.total(source) == 0
-    row = await cluster.one("select max_inflight from event_sources where id = :id", id=source)
-    assert 1 <= row.max_inflight <= 3
+    assert 1 <= await cluster.value(source, "max_inflight") <= 3
+
+
+async def test_a_role_has_one_row_whoever_asks_for_it(cluster: AnyCluster) -> None:
+    first = await cluster.statements.role("cron")
+    assert first is not None
+    assert await cluster.statements.role("cron") == first
+    assert await cluster.statements.role("planner") != first

@@ -57,6 +57,11 @@ class Keepers:
 
 
 @pytest.fixture
+def cluster(stored_cluster: Cluster) -> Cluster:
+    return stored_cluster
+
+
+@pytest.fixture
 async def keepers(cluster: Cluster, url: str) -> AsyncIterator[Keepers]:
     made = Keepers(url)
     yield made

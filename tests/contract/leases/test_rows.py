@@ -10,14 +10,14 @@ from maelstrom.leases import postgres_sql
 from maelstrom.leases.statements import Held
 from maelstrom.leases.term import Note
 from maelstrom.leases.watch import SeenLease
-from tests.contract.leases.cluster import Cluster, Session
+from tests.contract.leases.cluster import AnyCluster, Cluster, Session
 
 
-async def orphans(cluster: Cluster) -> list[SeenLease]:
+async def orphans(cluster: AnyCluster) -> list[SeenLease]:
     return list((await cluster.statements.view([])).orphans)
 
 
-async def test_a_release_deletes_own_rows_only(cluster: Cluster) -> None:
+async def test_a_release_deletes_own_rows_only(cluster: AnyCluster) -> None:
     source = await cluster.source(4)
     a, b = await cluster.session("a"), await cluster.session("b")
     mine, other = (await a.granted(source, 2)).id, (await b.granted(source, 1)).id
@@ -25,7 +25,7 @@ async def test_a_release_deletes_own_rows_only(cluster: Cluster) -> None:
     assert await cluster.total(source) == 1
 
 
-async def test_the_end_of_a_session_releases_and_leaves_nothing_to_wait_for(cluster: Cluster) -> None:
+async def test_the_end_of_a_session_releases_and_leaves_nothing_to_wait_for(cluster: AnyCluster) -> None:
     source = await cluster.source(4)
     a = await cluster.session("a")
     await a.release((await a.granted(source, 2)).id, end=True)
@@ -51,7 +51,7 @@ async def test_a_release_and_a_cut_wake_other_nodes(postgres_cluster: Cluster, p
     assert [notice.payload for notice in notices] == [str(source)] * 3
 
 
-async def test_rows_of_the_living_are_never_waited_out(cluster: Cluster) -> None:
+async def test_rows_of_the_living_are_never_waited_out(cluster: AnyCluster) -> None:
     source = await cluster.source(4)
     a = await cluster.session("a")
     lease = await a.granted(source, 2)
@@ -65,7 +65,7 @@ async def test_rows_of_the_living_are_never_waited_out(cluster: Cluster) -> None
     assert await cluster.total(source) == 0
 
 
-async def test_a_row_that_has_changed_since_it_was_seen_is_not_waited_out(cluster: Cluster) -> None:
+async def test_a_row_that_has_changed_since_it_was_seen_is_not_waited_out(cluster: AnyCluster) -> None:
     source = await cluster.source(4)
     a = await cluster.session("a")
     lease = (await a.granted(source, 2)).id
@@ -76,7 +76,7 @@ async def test_a_row_that_has_changed_since_it_was_seen_is_not_waited_out(cluste
     assert await orphans(cluster) == [SeenLease(lease, 60_000, 1)]
 
 
-async def test_a_wait_is_written_back_once_and_goes_on_from_there(cluster: Cluster) -> None:
+async def test_a_wait_is_written_back_once_and_goes_on_from_there(cluster: AnyCluster) -> None:
     source = await cluster.source(4)
     a = await cluster.session("a")
     lease = (await a.granted(source, 2)).id
@@ -89,7 +89,7 @@ async def test_a_wait_is_written_back_once_and_goes_on_from_there(cluster: Clust
     assert await cluster.statements.waited_out([seen]) == 0
 
 
-async def test_an_adoption_moves_what_is_left_and_outlives_a_wait_that_had_begun(cluster: Cluster) -> None:
+async def test_an_adoption_moves_what_is_left_and_outlives_a_wait_that_had_begun(cluster: AnyCluster) -> None:
     source, idle, gone = await cluster.source(4), await cluster.source(2), await cluster.source(1)
     a = await cluster.session("a")
     lease = await a.granted(source, 3)
@@ -106,11 +106,11 @@ async def test_an_adoption_moves_what_is_left_and_outlives_a_wait_that_had_begun
     assert {(row.source, row.capacity) for row in own.leases} == {(source, 3), (idle, 2)}
     assert await cluster.statements.waited_out(seen) == 0
     assert await orphans(cluster) == []
-    row = await cluster.one("select busy_ms, busy_seq, epoch from leases where source = :id", id=source)
+    row = await cluster.lease(lease.id)
     assert (row.busy_ms, row.busy_seq, row.epoch) == (7000, 1, lease.epoch)
 
 
-async def test_an_adoption_without_a_living_session_is_void(cluster: Cluster) -> None:
+async def test_an_adoption_without_a_living_session_is_void(cluster: AnyCluster) -> None:
     source = await cluster.source(4)
     a, b = await cluster.session("a"), await cluster.session("b")
     await a.granted(source, 3)
@@ -120,7 +120,7 @@ async def test_an_adoption_without_a_living_session_is_void(cluster: Cluster) ->
     assert len(await orphans(cluster)) == 1
 
 
-async def test_the_view_tells_what_is_given_out_and_what_goes_before(cluster: Cluster) -> None:
+async def test_the_view_tells_what_is_given_out_and_what_goes_before(cluster: AnyCluster) -> None:
     source, off = await cluster.source(9), await cluster.source(2, enabled=False)
     a, b, c = [await cluster.session(name) for name in "abc"]
     await a.granted(source, 2)
@@ -141,7 +141,7 @@ async def report(session: Session, lease: str, source: int, in_flight: int, peak
     return session.went(await session.statements.beat(session.me, [Note(lease, source, in_flight, peak)]))
 
 
-async def test_the_most_ever_in_flight_is_kept(cluster: Cluster) -> None:
+async def test_the_most_ever_in_flight_is_kept(cluster: AnyCluster) -> None:
     source = await cluster.source(9)
     a, b = await cluster.session("a"), await cluster.session("b")
     one, two = (await a.granted(source, 4)).id, (await b.granted(source, 4)).id
@@ -170,7 +170,7 @@ async def test_a_locked_source_does_not_hold_up_a_report(postgres_cluster: Clust
     assert audit.max_inflight == 2
 
 
-async def test_an_audit_shows_rows_of_nobody_and_of_no_source(cluster: Cluster) -> None:
+async def test_an_audit_shows_rows_of_nobody_and_of_no_source(cluster: AnyCluster) -> None:
     source = await cluster.source(2)
     a = await cluster.session("a")
     await cluster.statements.raise_era(a.me.era, 1000)
