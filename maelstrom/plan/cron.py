@@ -11,6 +11,7 @@ import heapq
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import count, takewhile
 from typing import Generic, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -42,14 +43,7 @@ class Timetable:
 
     def next_after(self, moment: float) -> int | None:
         """The first planned time strictly after it; None where there is none any more."""
-        every = self.schedule.parsed.every
-        if every:
-            return self.anchor.at + max(1, int((moment - self.anchor.at) // every) + 1) * every
-        try:
-            found = self.schedule.next_after(datetime.fromtimestamp(moment, UTC).astimezone(self.zone))
-        except (OverflowError, ValueError, OSError):
-            return None
-        return None if found is None else int(found.timestamp())
+        return next(self._times_after(moment), None)
 
     def due(self, after: float, now: float) -> list[int]:
         """What is to be fired of the times in (after, now], in order: those that have just come, and of those that
@@ -69,16 +63,16 @@ class Timetable:
         span = _FIRST_SPAN
         while True:
             start = max(low, now - span)
-            found = list(self._between(start, now))
+            found = list(takewhile(lambda time: time <= now, self._times_after(start)))
             if start <= low or len(found) >= MOST_MADE_UP:
                 return found[-MOST_MADE_UP:]
             span *= 2
 
-    def _between(self, low: float, high: float) -> Iterator[int]:
-        moment = self.next_after(low)
-        while moment is not None and moment <= high:
-            yield moment
-            moment = self.next_after(moment)
+    def _times_after(self, moment: float) -> Iterator[int]:
+        if every := self.schedule.parsed.every:
+            return count(self.anchor.at + max(1, int((moment - self.anchor.at) // every) + 1) * every, every)
+        local = datetime.fromtimestamp(moment, UTC).astimezone(self.zone)
+        return (int(found.timestamp()) for found in self.schedule.times_after(local))
 
 
 class Agenda(Generic[K]):

@@ -6,6 +6,7 @@ repeated hour once; jobs with `*` in minute or hour go by elapsed time.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -31,18 +32,29 @@ class Schedule:
 
         `moment` is aware, with the daemon's zone as a ZoneInfo. None beyond the last year that datetime knows.
         """
+        return next(self.times_after(moment), None)
+
+    def times_after(self, moment: datetime) -> Iterator[datetime]:
+        """All of them, in order; intervals count from `moment`, cut to whole seconds."""
         if moment.tzinfo is None:
             raise ValueError("the moment has no zone")
         local = moment if self.parsed.zone is None else moment.astimezone(self.parsed.zone)
         try:
-            if self.parsed.every:
-                start = local.astimezone(UTC).replace(microsecond=0)
-                return (start + timedelta(seconds=self.parsed.every)).astimezone(local.tzinfo)
-            return self._next_in_fields(local)
+            yield from self._intervals(local) if self.parsed.every else self._in_fields(local)
         except (OverflowError, ValueError):  # beyond the last year that datetime knows
-            return None
+            return
 
-    def _next_in_fields(self, local: datetime) -> datetime | None:
-        # In a repeated hour cronsim may give the earlier of two equal wall clock times, before `moment`.
+    def _intervals(self, local: datetime) -> Iterator[datetime]:
+        found = local.astimezone(UTC).replace(microsecond=0)
+        while True:
+            found += timedelta(seconds=self.parsed.every)
+            yield found.astimezone(local.tzinfo)
+
+    def _in_fields(self, local: datetime) -> Iterator[datetime]:
+        # In a repeated hour cronsim may give the earlier of two equal wall clock times, before `moment`; of several
+        # times in a skipped hour it gives the same one for each.
         after = local.astimezone(UTC)
-        return next((found for found in CronSim(self.parsed.fields, local) if found.astimezone(UTC) > after), None)
+        for found in CronSim(self.parsed.fields, local):
+            if (moment := found.astimezone(UTC)) > after:
+                after = moment
+                yield found

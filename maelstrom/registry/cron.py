@@ -159,6 +159,11 @@ class CronLedger:
 
     # history
 
+    async def failing(self) -> dict[int, str]:
+        """The sources whose last run failed, by id, and why."""
+        async with transaction(self._engine, write=False) as connection:
+            return await cron_history.failing(connection)
+
     async def prune(self, now: float, sources: Collection[int] = ()) -> None:
         """Of these sources, or of all, only the last runs stay."""
         async with transaction(self._engine, write=False) as connection:
@@ -239,11 +244,13 @@ async def _follow(connection: AsyncConnection, one: Followed, row: Row[Any] | No
     if row.epoch > epoch:
         raise LeaseLost("another node plans by now")
     changed: dict[str, Any] = {}
+    if row.since > now:  # stored while the clock was ahead
+        changed = {"anchor": min(row.anchor, now), "since": now}
     # A copy of the registry that is older than what was stored last must not turn it back.
     if one.schedule != row.schedule and one.version >= row.version:
         changed = {"schedule": one.schedule, "anchor": now, "since": now}
     elif not row.active:
-        changed = {"since": now}
+        changed |= {"since": now}
     if changed or one.version > row.version or not row.active or row.epoch < epoch:
         changed |= {"version": max(one.version, row.version), "active": True, "epoch": epoch}
         await connection.execute(update(cron_sources).where(cron_sources.c.source == one.source).values(changed))

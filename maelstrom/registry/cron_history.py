@@ -38,6 +38,16 @@ async def found(connection: AsyncConnection, id: str) -> CronRun:
     return _run(row)
 
 
+async def failing(connection: AsyncConnection) -> dict[int, str]:
+    """Reasons of the last runs that are over, of the sources where these failed."""
+    table = cron_runs.c
+    newest = func.row_number().over(partition_by=table.source, order_by=_newest_first()).label("place")
+    over = select(table.source, table.state, table.reason, newest).where(table.state.in_(["succeeded", "failed"]))
+    last = over.subquery()
+    rows = await connection.execute(select(last).where(last.c.place == 1, last.c.state == "failed"))
+    return {row.source: row.reason for row in rows}
+
+
 async def crowded(connection: AsyncConnection, now: float, sources: Collection[int]) -> list[int]:
     """Of these, or of all: which have runs that are not kept any more."""
     table = cron_runs.c

@@ -10,20 +10,22 @@ import asyncio
 import logging
 from zoneinfo import ZoneInfo
 
-from maelstrom.model.cron import Opened
+from maelstrom.model.cron import Opened, Outcome
 from maelstrom.model.errors import Draining, MaelstromError
 from maelstrom.model.source import EventSource, SourceKey
 from maelstrom.model.stored import Snapshot
 from maelstrom.sources.cron_clock import ClusterClock
-from maelstrom.sources.cron_planner import Planner, new_tick
+from maelstrom.sources.cron_planner import Planner, Tell, new_tick
 from maelstrom.sources.cron_ports import Ledger, Role
-from maelstrom.sources.cron_runs import Runs, Task
+from maelstrom.sources.cron_runs import STOPPED, Runs, Task
 from maelstrom.sources.delivery import Means
 from maelstrom.sources.ports import Random, View
 from maelstrom.sources.record import SourceRecord, SourceStatus
 
 log = logging.getLogger("maelstrom.sources")
 
+COMPLETE = "complete its runs"
+NOT_ENABLED = "the source was disabled or removed before it could begin"
 REPORT_SHARE, REPORT_SECONDS = 0.25, 2.0  # of a grace, and at most: left to record what is cut
 
 
@@ -37,7 +39,15 @@ class Cron:
         self._clock = ClusterClock(ledger, means.clock)
         self._runs = Runs(ledger, self._clock, means, random)
         self._planner = Planner(
-            ledger, role, self._clock, self._runs, self._planned, view=view, means=means, random=random, zone=zone
+            ledger,
+            role,
+            self._clock,
+            self._runs,
+            Tell(self._planned, self._judge),
+            view=view,
+            means=means,
+            random=random,
+            zone=zone,
         )
         self._records: dict[SourceKey, SourceRecord] = {}
         self._stopping = False
@@ -100,14 +110,44 @@ class Cron:
             log.info("a cron run was skipped, an earlier one is open", extra={"source": source.key.full_name})
             return
 
-        def wanted() -> bool:
-            return by_hand or self._wanted(source)
+        def refused() -> str:
+            return self._refused(source, by_hand)
 
-        self._runs.begin(Task(tick.id, tick.planned, source, opened.older, promised_at, record, wanted))
+        def ended(result: Outcome) -> None:
+            self._ended(source, record, result)
 
-    def _wanted(self, source: EventSource) -> bool:
+        self._runs.begin(Task(tick.id, tick.planned, source, opened.older, promised_at, record, refused, ended))
+
+    def _ended(self, source: EventSource, record: SourceRecord, result: Outcome) -> None:
+        counts = record.counts
+        counts.succeeded += result.state == "succeeded"
+        counts.skipped += result.state == "skipped"
+        counts.failed += result.state not in ("succeeded", "skipped")
+        if result.state != "succeeded":
+            fields = {"source": source.key.full_name, "state": result.state, "reason": result.reason[:200]}
+            log.warning("a cron run did not succeed", extra=fields)
+        if not self._planner.leads:
+            return  # it may not see the next one
+        if result.state == "succeeded":
+            record.well(COMPLETE)
+        elif result.state == "failed":
+            record.trouble(COMPLETE, _failure(result.reason))
+
+    def _judge(self, failing: dict[int, str] | None) -> None:
+        """Begins to plan with what the ledger says of last runs, by source; None: it is another node's to say."""
+        for key, record in self._records.items():
+            record.forget(COMPLETE)
+            source = self._view.snapshot.sources.get(key)
+            if failing is not None and source is not None and source.id in failing:
+                record.trouble(COMPLETE, _failure(failing[source.id]))
+
+    def _refused(self, source: EventSource, by_hand: bool) -> str:
+        """Asked last before each request: none begins once a node knows that the source is disabled."""
+        if self._stopping:
+            return STOPPED
         now = self._view.snapshot.sources.get(source.key)
-        return now is not None and now.id == source.id and now.enabled and not self._stopping
+        enabled = now is not None and now.id == source.id and now.enabled
+        return "" if enabled or by_hand else NOT_ENABLED
 
     # stop
 
@@ -117,3 +157,7 @@ class Cron:
         self._planner.stop()
         report = min(REPORT_SECONDS, grace * REPORT_SHARE)
         await self._runs.stop(asyncio.get_running_loop().time() + grace - report, report)
+
+
+def _failure(reason: str) -> MaelstromError:
+    return MaelstromError(f"the last run failed: {reason}", hint="")

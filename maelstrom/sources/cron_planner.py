@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 from maelstrom.model.cron import Followed, Opened, Tick
 from maelstrom.model.errors import MaelstromError
 from maelstrom.model.source import EventSource
+from maelstrom.model.stored import Snapshot
 from maelstrom.plan.backoff import Backoff
 from maelstrom.plan.cron import Agenda, Timetable, Waits
 from maelstrom.sources.cron_clock import ClusterClock
@@ -35,11 +36,19 @@ LONGEST_PAUSE = 10.0  # s between two looks at the clock and at others' open run
 SHORTEST_PAUSE = 0.001
 AGAIN = Backoff(first=0.2, cap=5.0)
 TICKS_AT_ONCE = 200  # in one transaction
+ENTERED_AT_ONCE = 50  # sources, then others may run
 PRUNE_FIRINGS = 25  # of one source, then what is too much of its history goes
 PRUNE_SECONDS = 3600.0  # then that of all
 
-Begin = Callable[[EventSource, Opened, float], None]
-"""Begins a run of the source, or counts it as skipped; since when (steady clock) it is promised to be open."""
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Who is told. `begin`: a run of the source is ours, or was skipped; since when (steady clock) it is promised.
+    `judge`: the reasons of last runs that failed, by source; None when this node plans no more.
+    """
+
+    begin: Callable[[EventSource, Opened, float], None]
+    judge: Callable[[dict[int, str] | None], None]
 
 
 @dataclass(slots=True)
@@ -61,7 +70,7 @@ class Planner:
         role: Role,
         clock: ClusterClock,
         runs: Runs,
-        begin: Begin,
+        tell: Tell,
         *,
         view: View,
         means: Means,
@@ -72,7 +81,7 @@ class Planner:
         self._role = role
         self._clock = clock
         self._runs = runs
-        self._begin = begin
+        self._tell = tell
         self._view = view
         self._means = means
         self._random = random
@@ -82,6 +91,7 @@ class Planner:
         self._agenda: Agenda[int] = Agenda()
         self._waits = Waits()
         self._unsent: list[Tick] = []  # due, and the ledger's answer is not known
+        self._planned: Snapshot | None = None
         self._looked: float | None = None
         self._pruned: float | None = None
         self._wake = asyncio.Event()
@@ -125,14 +135,30 @@ class Planner:
             await self._ledger.lead(epoch)
             log.info("this node plans cron", extra={"epoch": epoch})
             self._forget()
+            self._waits = Waits()
+            self._looked = None
             self._epoch = epoch
-        while self._leads:
+            self._tell.judge(await self._ledger.failing())
+        elif self._unsent:
+            self._drop_overdue(await self._clock.now())
+        try:
+            await self._plan()
+        finally:
+            if not self.leads:
+                log.info("this node plans cron no more", extra={"epoch": epoch})
+                self._tell.judge(None)
+
+    async def _plan(self) -> None:
+        while self.leads:
             self._wake.clear()
             await self._follow()
             await self._look_at_others()
             now = await self._clock.now()
             if self._clock.stepped_back:
-                self._plan_again()
+                log.warning("the clock was set back: all is planned anew, and what was fired is not fired again")
+                self._clock.stepped_back = False
+                self._forget()
+                continue
             self._unsent += self._due(now)
             if self._unsent:
                 await self._fire()
@@ -140,21 +166,24 @@ class Planner:
                 await self._pause(self._next(now))
 
     @property
-    def _leads(self) -> bool:
+    def leads(self) -> bool:
+        """Whether it is this node that plans."""
         return self._role.held and self._role.epoch == self._epoch and not self._stopping
 
     def _forget(self) -> None:
         self._entries.clear()
         self._agenda.clear()
         self._unsent.clear()
-        self._waits = Waits()
-        self._looked = None
+        self._planned = None
 
     # what is planned
 
     async def _follow(self) -> None:
         """What is new or changed is planned from now on; nothing else is touched."""
-        sources = {one.id: one for one in self._view.snapshot.sources.values() if one.type == "cron"}
+        snapshot = self._view.snapshot
+        if snapshot is self._planned:
+            return
+        sources = {one.id: one for one in snapshot.sources.values() if one.type == "cron"}
         enabled = {id: one for id, one in sources.items() if one.enabled}
         gone = self._entries.keys() - enabled.keys()
         if not self._entries:
@@ -164,13 +193,17 @@ class Planner:
             for id in gone & self._entries.keys():
                 del self._entries[id]
                 self._agenda.drop(id)
+            self._unsent = [tick for tick in self._unsent if tick.source not in gone]
         known = self._entries
         if changed := [one for id, one in enabled.items() if id not in known or known[id].source != one]:
             now = await self._clock.now()
             followed = [Followed(one.id, one.version, _schedule(one)) for one in changed]
             anchors = await self._ledger.follow(followed, int(now), self._epoch)
-            for one in changed:
+            for number, one in enumerate(changed, 1):
                 self._enter(one, Timetable.of(definition(one), anchors[one.id], self._zone), now)
+                if number % ENTERED_AT_ONCE == 0:
+                    await asyncio.sleep(0)
+        self._planned = snapshot
 
     def _enter(self, source: EventSource, table: Timetable, now: float) -> None:
         """A time that may have been missed is looked at at once."""
@@ -180,14 +213,6 @@ class Planner:
         self._entries[source.id] = Entry(source, table, cursor)
         self._agenda.set(source.id, now if table.due(cursor, now) else table.next_after(now))
 
-    def _plan_again(self) -> None:
-        """The clock was set back: what it shows now is planned anew, and the ledger knows what was fired."""
-        log.warning("the clock was set back; what was fired is not fired again")
-        self._clock.stepped_back = False
-        for id, entry in self._entries.items():
-            entry.cursor = float(entry.table.anchor.since)
-            self._agenda.set(id, 0.0)
-
     def _due(self, now: float) -> list[Tick]:
         ticks = []
         for id in self._agenda.pop_due(now):
@@ -196,6 +221,15 @@ class Planner:
             entry.cursor = now
             self._agenda.set(id, entry.table.next_after(now))
         return ticks
+
+    def _drop_overdue(self, now: float) -> None:
+        """After an outage: what was due before it is fired only where that is still to be made up for."""
+        rules = self._entries
+        self._unsent = [
+            tick
+            for tick in self._unsent
+            if tick.source in rules and tick.planned in rules[tick.source].table.due(tick.planned - 1, now)
+        ]
 
     def _next(self, now: float) -> float:
         """Seconds until there is something to do."""
@@ -216,7 +250,7 @@ class Planner:
     async def _fire(self) -> None:
         """A tick is sent until its answer is known, by the same id: so none is taken for somebody else's."""
         crowded: set[int] = set()
-        while self._unsent and self._leads:
+        while self._unsent and self.leads:
             few = self._unsent[:TICKS_AT_ONCE]
             promised_at = self._means.clock.monotonic()
             opened = await self._ledger.open(few, self._epoch, self._clock.guess())
@@ -226,7 +260,7 @@ class Planner:
                 entry.fired += 1
                 if entry.fired % PRUNE_FIRINGS == 0:
                     crowded.add(one.tick.source)
-                self._begin(entry.source, one, promised_at)
+                self._tell.begin(entry.source, one, promised_at)
         if crowded:
             await self._ledger.prune(self._clock.guess(), crowded)
 

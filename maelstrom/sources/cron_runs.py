@@ -36,13 +36,12 @@ LOOK_SECONDS = 1.0  # between looks at whether a run is to be replaced, or the o
 
 REPLACED = "replaced by a later run"
 STOPPED = "its node was stopped"
-NOT_ENABLED = "the source was disabled or removed before it could begin"
 GIVEN_UP = "others took it for over: its node had stood still for too long"
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What is to be run. `wanted`: whether the source is still to be run; a run by hand always is."""
+    """What is to be run. `refused`: why it is not to begin any more, or empty. `ended` is told the outcome."""
 
     id: str
     planned: int
@@ -50,7 +49,8 @@ class Task:
     older: tuple[OpenRun, ...]
     promised_at: float  # by the steady clock, before the promise was written
     record: SourceRecord
-    wanted: Callable[[], bool]
+    refused: Callable[[], str]
+    ended: Callable[[Outcome], None]
 
 
 def promise_ms(seconds: float) -> int:
@@ -161,7 +161,7 @@ class Run:
             work.cancel()
             self.worked.set()
         result = self._outcome(work)
-        self._count(result)
+        self.task.ended(result)
         await self._record(result)
 
     async def _do(self) -> Outcome:
@@ -172,14 +172,14 @@ class Run:
         while True:
             if not await self._promised(attempt):
                 return Outcome("lost", reason=GIVEN_UP)
-            if not task.wanted():
-                return Outcome("skipped", reason=NOT_ENABLED)
+            if reason := task.refused():
+                return Outcome("skipped", reason=reason)
             result = outcome(await self._exchange(attempt))
             if result.state == "succeeded" or attempt > retries:
                 return result
             log.info("a cron run is tried again", extra={"source": task.source.key.full_name, "reason": result.reason})
             await self._means.clock.sleep(RETRY.delay(attempt, self._runs.random()))
-            if not task.wanted():
+            if task.refused():
                 return result
             attempt += 1
 
@@ -235,19 +235,6 @@ class Run:
             log.error("a cron run died", exc_info=error, extra={"source": self.task.source.key.full_name})
             return Outcome("failed", reason="an internal error of the node; its log has more")
         return work.result()
-
-    def _count(self, result: Outcome) -> None:
-        record, source = self.task.record, self.task.source.key.full_name
-        if result.state == "succeeded":
-            record.counts.succeeded += 1
-            record.well("complete its runs")
-        elif result.state == "skipped":
-            record.counts.skipped += 1
-        else:
-            record.counts.failed += 1
-            if result.state == "failed":
-                record.trouble("complete its runs", MaelstromError(f"the last run failed: {result.reason}", hint=""))
-            log.warning("a cron run did not succeed", extra={"source": source, "reason": result.reason[:200]})
 
     async def _record(self, result: Outcome) -> None:
         """Until the ledger has it; only cancellation ends it before."""

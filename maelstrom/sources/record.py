@@ -78,6 +78,10 @@ class SourceRecord:
             log.info("event source can %s again", what, extra={"source": self._key.full_name})
             self._change(what, "")
 
+    def forget(self, what: str) -> None:
+        """Whether it can is no longer this node's to say."""
+        self._change(what, "")
+
     def _change(self, what: str, reason: str) -> None:
         before = self._reason()
         self._troubles.pop(what, None)
