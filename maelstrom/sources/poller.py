@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -20,6 +19,7 @@ from maelstrom.model.errors import LeaseLost, MaelstromError
 from maelstrom.model.source import EventSource
 from maelstrom.sources.breadth import Breadth
 from maelstrom.sources.delivery import Delivery, Means
+from maelstrom.sources.fetch import Fetch
 from maelstrom.sources.health import Health
 from maelstrom.sources.kind import Answered, Kind, Outcome
 from maelstrom.sources.ports import Random, SlotLease
@@ -36,19 +36,8 @@ WELL_SECONDS = 20.0  # a fetch open for so long has reached the service: longer 
 SHORTEST_SECONDS = 0.5  # a fetch that brings nothing sooner does not wait for items: it must not be repeated at once
 SEAT_SECONDS, SEAT_PATIENCE = 1.0, 10  # a stray's item looks so often for a seat, where the lease has none at all
 LAST_PAUSE_SECONDS = 0.2  # between two tries of a report when no time is left
+RETURN_SECONDS = 0.25  # in which what was given back comes to an own fetch that is open, if it does
 LINGER_SECONDS = 0.004  # seats that become free meanwhile share a fetch, where one may bring several items
-
-
-@dataclass(eq=False, slots=True)
-class Fetch:
-    """One open poll, and the seats for what it may bring; a stray may have lent them."""
-
-    source: EventSource
-    seats: list[Seat]
-    number: int
-    begun: float
-    stray: bool = False  # where items come from has changed since
-    task: asyncio.Task[None] | None = field(default=None, repr=False)
 
 
 class Poller(Generic[Item]):
@@ -115,6 +104,9 @@ class Poller(Generic[Item]):
         """Until everything that came has been reported; fetches may be open."""
         while self._deliveries:
             await asyncio.wait(list(self._deliveries.values()))
+            if open_ones := [fetch.task for fetch in self._fetches if fetch.task is not None]:
+                # what was given back may come at once to who still asks: this very node
+                await asyncio.wait(open_ones, timeout=RETURN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
 
     def cut(self) -> None:
         """No time is left: whatever is being worked, or comes from now on, is reported as stopped."""

@@ -129,7 +129,7 @@ async def test_a_stop_gives_back_at_once_what_it_cannot_end(work: Queue) -> None
     async with node(source(work.name, messagesperpoll=10), handle=after(60)) as n:
         await eventually(lambda: n.worker.open == 2)
         await n.owner.stop(1)
-        assert await asyncio.to_thread(work.counts) == (2, 0)
+        await eventually(lambda: asyncio.to_thread(lambda: work.counts() == (2, 0)))
 
 
 async def test_a_lost_lease_gives_back_at_once(work: Queue) -> None:
@@ -268,6 +268,7 @@ async def test_a_stop_gives_a_group_back_so_that_its_order_holds(aws: StandIn, n
     async with node(source(fifo.name, messagesperpoll=10), handle=after(60)) as n:
         await eventually(lambda: n.worker.open == 1)
         await n.owner.stop(4)
+    await eventually(lambda: asyncio.to_thread(lambda: fifo.counts() == (3, 0)))
     found = await asyncio.to_thread(lambda: fifo.receive(MaxNumberOfMessages=10))
     assert [message["Body"] for message in found] == ["a0", "a1", "a2"]
 
