@@ -6,7 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from maelstrom.model.component import ComponentDefinition, Definition
 from maelstrom.model.names import name_fault, project_fault
@@ -56,6 +63,10 @@ class SourceEntry(Definition):
         if reason := kinds_fault(kind for kind in SOURCE_TYPES if getattr(self, kind) is not None):
             raise fault(reason)
         return self
+
+    @model_serializer(mode="wrap")
+    def _shows_its_kind_alone(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {kind: value for kind, value in handler(self).items() if value is not None}
 
 
 class ComponentEntry(Definition):

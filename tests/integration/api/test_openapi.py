@@ -57,6 +57,23 @@ def test_operation_does_what_the_document_says(case: schemathesis.Case, running:
     case.call_and_validate(base_url=running.url, headers=BEARER)
 
 
+@pytest.mark.parametrize(
+    ("path", "parameters"),
+    [
+        ("/v1/projects/{project}", {"project": "shop"}),
+        ("/v1/projects/{project}/revisions/{revision}", {"project": "shop", "revision": "1"}),
+        ("/v1/projects/{project}/revisions", {"project": "shop"}),
+        ("/v1/projects/{project}/readiness", {"project": "shop"}),
+        ("/v1/eventsources/{name}/audit", {"name": "split"}),
+    ],
+)
+def test_answers_about_what_is_there_are_as_the_document_says(
+    path: str, parameters: dict[str, str], running: AdminThread
+) -> None:
+    case = schema[path]["GET"].Case(path_parameters=parameters)
+    assert case.call_and_validate(base_url=running.url, headers=BEARER).status_code == 200
+
+
 async def test_document_needs_the_token_and_describes_everything(running: AdminThread) -> None:
     assert (await send(running.port, request("GET", "/openapi.json"))).status == 401
     served = (await send(running.port, request("GET", "/openapi.json", BEARER))).json()
