@@ -20,6 +20,7 @@ from maelstrom.registry.changes import announce, lock
 from maelstrom.registry.difference import Difference, difference
 from maelstrom.registry.names import starts_with
 from maelstrom.registry.records import Unreadable, definition_of, text_of
+from maelstrom.registry.removed import prune
 from maelstrom.registry.tables import components, event_sources, projects, revisions
 
 KEPT_REVISIONS = 500  # of each project
@@ -186,6 +187,7 @@ async def _record(
     await connection.execute(insert(revisions).values(values))
     too_old = revisions.c.project == name, revisions.c.number <= number - KEPT_REVISIONS
     await connection.execute(delete(revisions).where(*too_old))
+    await prune(connection, now)
 
 
 def _check_expected(name: str, expected: int | None, current: int) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 
+from maelstrom.leases.tables import leases
 from maelstrom.model.component import ComponentKey
 from maelstrom.model.errors import NotFound
 from maelstrom.model.stored import SourceFilter
 from maelstrom.registry.engine import transaction
 from maelstrom.registry.registry import Registry
+from maelstrom.registry.removed import KEPT_SECONDS
 from maelstrom.registry.tables import ROLE, event_sources
 from tests.contract.registry.definitions import activity, cron, http, project, sqs
 
@@ -185,3 +188,35 @@ async def test_a_restart_is_a_new_generation_of_the_same_version(registry: Regis
 
 def _sources(**changed: dict[str, Any]) -> dict[str, Any]:
     return {"eventsources": {"a_1": sqs(), "ab1": activity(), "site": http(), "tick": cron(), **changed}}
+
+
+async def test_a_removed_source_goes_in_the_end_but_never_while_there_are_leases_of_it(registry: Registry) -> None:
+    clock = [1_000_000.0]
+    later = Registry(registry.engine, listen_url=None, now=lambda: clock[0])
+    await later.put_project(SHOP)
+    await later.put_project(project("shop", web={"eventsources": {"site": http()}}))
+    before = await rows(registry)
+    async with transaction(registry.engine) as connection:
+        await connection.execute(insert(leases).values(lease_of(before["ab1"].id)))
+
+    async def change() -> set[str]:
+        await later.put_project(project("other", web={"environment": [f"AT={clock[0]}"]}))
+        return set(await rows(registry))
+
+    clock[0] += KEPT_SECONDS - 1
+    assert await change() == {"a_1", "ab1", "site", "tick"}
+    clock[0] += 2
+    assert await change() == {"ab1", "site"}
+    async with transaction(registry.engine) as connection:
+        await connection.execute(delete(leases))
+    clock[0] += 1
+    assert await change() == {"site"}
+    await later.put_project(SHOP)
+    after = await rows(registry)
+    assert set(after) == {"a_1", "ab1", "site", "tick"}
+    assert after["site"].id == before["site"].id
+    assert after["a_1"].id > max(row.id for row in before.values())
+
+
+def lease_of(source: int) -> dict[str, Any]:
+    return {"id": uuid.uuid4(), "source": source, "session": None, "capacity": 1, "epoch": 1, "granted_at": 0.0}
