@@ -1,7 +1,7 @@
 # Everything below works from a fresh clone; `make` alone lists the targets.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test lint format docs pins fuzz bench-gateway bench-cold-start clean
+.PHONY: help demo demo-stop test lint format docs pins fuzz faults bench-gateway bench-cold-start clean
 
 # The first interpreter that is new enough; the tools make their own environment with it.
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -40,6 +40,10 @@ pins:  ## resolves the requirements again and pins them with their hashes
 fuzz:  ## the gateway's head parser against other parsers, for long
 	$(READY)
 	$(RUN) pytest tests/fuzz -m fuzz -q $(ARGS)
+
+faults:  ## three real nodes under random faults; MINUTES=10, SEED=… plays the same again
+	$(READY)
+	$(RUN) tests.cluster --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 bench-gateway:  ## the gateway beside nginx and a direct call
 	$(READY)

@@ -45,16 +45,19 @@ class Script:
 
 
 def scripted(item: str, attempt: int) -> Script:
-    """Mostly short and well; a few are long, fail for good, fail once, or last longer than any deadline at first."""
+    """Mostly short and well; a few are long, fail at first, or last longer than any deadline at first.
+
+    A message that fails comes back, so in the end it is done; a task that fails may be failed for good.
+    """
     dice = random.Random(f"{item}/{attempt}")
     fate = random.Random(item).random()
-    if fate < 0.05:
+    if fate < 0.05 and (attempt == 1 or "-queue-" not in item):
         return Script(0.2, FAILING)
     if fate < 0.10 and attempt == 1:
         return Script(0.2, FRAGILE)
     if fate < 0.13 and attempt == 1:
         return Script(3600.0, 200)
-    return Script(dice.uniform(1.0, 3.0) if fate < 0.2 else dice.uniform(0.1, 0.5), 200)
+    return Script(dice.uniform(2.0, 3.0) if fate < 0.2 else dice.uniform(0.5, 1.0), 200)
 
 
 class Ledger:
@@ -64,17 +67,25 @@ class Ledger:
         self.path = path
         self.events: list[Event] = []
         self.script = script
-        self.open: Counter[str] = Counter()
+        self._open: defaultdict[str, list[float]] = defaultdict(list)  # when what is open began
         self._attempts: Counter[tuple[str, str]] = Counter()
         self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        self._server = await asyncio.start_unix_server(self._serve, str(self.path))
+        self._server = await asyncio.start_unix_server(self._accept, str(self.path))
         self.path.chmod(0o777)
 
     async def stop(self) -> None:
         if self._server is not None:
             self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def open(self, source: str, since: float = 0.0) -> int:
+        """How many are open now that began after that."""
+        return sum(at >= since for at in list(self._open[source]))
 
     def peak(self, source: str, since: float = 0.0) -> int:
         """The most that was open at once."""
@@ -91,13 +102,19 @@ class Ledger:
                 found[event.item].append(event.status)
         return found
 
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             told = json.loads(await reader.readuntil())
             source, item = told["source"], told["item"]
             self._attempts[source, item] += 1
             attempt, epoch = self._attempts[source, item], int(told["epoch"] or 0)
-            self.open[source] += 1
+            begun = time.monotonic()
+            self._open[source].append(begun)
             self._note(source, item, attempt, "begin", epoch=epoch, instance=told["instance"])
             status = None
             try:
@@ -106,7 +123,7 @@ class Ledger:
                 writer.write(json.dumps(answer).encode() + b"\n")
                 status = json.loads(await reader.readuntil())["status"]
             finally:
-                self.open[source] -= 1
+                self._open[source].remove(begun)
                 self._note(source, item, attempt, "end", status=status, epoch=epoch, instance=told["instance"])
             writer.write(b"{}\n")
             await writer.drain()
@@ -114,4 +131,4 @@ class Ledger:
 
     def _note(self, source: str, item: str, attempt: int, kind: Literal["begin", "end"], **fields: object) -> None:
         at = time.monotonic()
-        self.events.append(Event(at, source, item, attempt, kind, self.open[source], **fields))  # type: ignore[arg-type]
+        self.events.append(Event(at, source, item, attempt, kind, len(self._open[source]), **fields))  # type: ignore[arg-type]

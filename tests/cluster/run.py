@@ -10,14 +10,17 @@ from typing import Self
 
 from tests.cluster.checks import Limit, excesses, not_once, wrong_outcomes
 from tests.cluster.cluster import BEAT, TTL, Cluster, running_cluster, until
+from tests.cluster.queue import Queue
 from tests.cluster.steps import Steps
 from tests.support.aws import StandIn
 
-DEADLINE = 5  # s, of every request
-STEPS = "work_steps"  # full names, as the component is told them
-STEPS_LIMIT = 4
+DEADLINE = 4  # s, of every request
+STEPS, QUEUE = "work_steps", "work_queue"  # full names, as the component is told them
+LIMITS = {STEPS: 4, QUEUE: 6}
+VISIBILITY = 8  # s until a message of a dead node comes back
 SLACK = 2.0  # s by which a promise is longer than the request it is for, see leases/term.py
-BUSY = 2.0  # s that a slow machine may add to any bound
+BUSY = 5.0  # s that a slow machine may add to any bound
+END_SECONDS = 60.0
 
 
 class Run:
@@ -26,18 +29,23 @@ class Run:
     def __init__(self, cluster: Cluster, aws: StandIn, image: str) -> None:
         self.cluster = cluster
         self.aws = aws
-        self.limits: dict[str, list[Limit]] = {STEPS: [Limit(0.0, STEPS_LIMIT)]}
-        self.steps = Steps(aws, f"{cluster.name}-steps", task_seconds=DEADLINE + 3, heartbeat_seconds=3)
+        self.limits = {source: [Limit(0.0, limit)] for source, limit in LIMITS.items()}
+        self.work: dict[str, Steps | Queue] = {
+            STEPS: Steps(aws, f"{cluster.name}-steps", task_seconds=DEADLINE + 3, heartbeat_seconds=3),
+            QUEUE: Queue(aws, f"{cluster.name}-queue"),
+        }
         self._image = image
 
     @classmethod
     @contextlib.contextmanager
     def over(cls, aws: StandIn, image: str) -> Iterator[Self]:
+        """Started, and at its limits."""
         with running_cluster(aws.environ) as cluster:
             run = cls(cluster, aws, image)
-            run._put({STEPS: STEPS_LIMIT})
-            run.steps.start()
-            until(lambda: run.full(STEPS), "work at its limit", within=30)
+            for work in run.work.values():
+                work.start()
+            run._put(LIMITS)
+            run.goes_on(60)
             yield run
 
     # limits
@@ -45,22 +53,32 @@ class Run:
     def limit(self, source: str) -> int:
         return self.limits[source][-1].limit
 
-    def full(self, source: str) -> bool:
-        """As much is open as may be."""
-        return self.cluster.ledger.open[source] >= self.limit(source)
+    def full(self, source: str, since: float) -> bool:
+        """As much is open as may be, all of it begun after that."""
+        return self.cluster.ledger.open(source, since) >= self.limit(source)
 
     def change(self, source: str, limit: int) -> None:
         """Another limit, by `maelctl put`."""
-        before = time.monotonic()
-        higher = limit > self.limit(source)
+        before, higher = time.monotonic(), limit > self.limit(source)
         if higher:
             self.limits[source].append(Limit(before, limit))
-        self._put({name: limits[-1].limit for name, limits in self.limits.items()} | {source: limit})
+        self._put({name: self.limit(name) for name in self.limits} | {source: limit})
         if not higher:
             self.limits[source].append(Limit(time.monotonic(), limit))
 
+    def forget(self, source: str, limit: int) -> None:
+        """The last change was lost by the database."""
+        self.limits[source].append(Limit(time.monotonic(), limit))
+
     def _put(self, limits: dict[str, int]) -> None:
-        folder = self.cluster.ledger.path.parent
+        name = self.cluster.name
+        steps = {"activityname": f"{name}-steps", "path": "/counted", "heartbeatseconds": 1}
+        queue = {
+            "queuename": f"{name}-queue",
+            "path": "/counted",
+            "messagesperpoll": 2,
+            "visibilitytimeout": VISIBILITY,
+        }
         component = {
             "image": self._image,
             "httphealthcheckpath": "/health",
@@ -70,16 +88,10 @@ class Run:
             "maxdurationseconds": DEADLINE,
             "stopgraceseconds": 2,
             "environment": ["LEDGER=/ledger/ledger.sock"],
-            "volumes": [{"source": str(folder), "target": "/ledger"}],
+            "volumes": [{"source": str(self.cluster.ledger.path.parent), "target": "/ledger"}],
             "eventsources": {
-                "steps": {
-                    "awsstepfunc": {
-                        "activityname": f"{self.cluster.name}-steps",
-                        "path": "/counted",
-                        "maxconcurrency": limits[STEPS],
-                        "heartbeatseconds": 1,
-                    }
-                }
+                "steps": {"awsstepfunc": {**steps, "maxconcurrency": limits[STEPS]}},
+                "queue": {"sqs": {**queue, "messagesperpoll": 2, "maxconcurrency": limits[QUEUE]}},
             },
         }
         self.cluster.admin.put(json.dumps({"name": "work", "components": {"worker": component}}))
@@ -87,25 +99,30 @@ class Run:
     # what must hold
 
     def goes_on(self, within: float) -> float:
-        """The whole limit of every source is at work again within so many seconds; how long it took."""
-        return max(
-            until(lambda source=source: self.full(source), f"{source} at its limit", within=within + BUSY)
-            for source in self.limits
-        )
+        """The whole limit of every source is at work anew within so many seconds; how long that took."""
+        begun = time.monotonic()
+        for source in self.limits:
+            left = begun + within + BUSY - time.monotonic()
+            until(lambda source=source: self.full(source, begun), f"{source} at its limit", within=max(0.0, left))
+        return time.monotonic() - begun
 
     def check(self) -> None:
         """So far no limit was exceeded, and what has ended has ended rightly."""
         ledger = self.cluster.ledger
         for source, limits in self.limits.items():
             found = excesses([e for e in ledger.events if e.source == source], limits)
-            assert not found, f"{source}: more open than allowed: {found[:5]}\n{self.cluster.logs()}"
-        assert wrong_outcomes(list(self.steps.outcomes), ledger.ends(STEPS)) == []
+            assert not found, f"{source}: more open than allowed: {found[:5]}"
+            wrong = wrong_outcomes(list(self.work[source].outcomes), ledger.ends(source))
+            assert not wrong, wrong
 
     def finish(self) -> None:
         """No more work is sent; everything ends, each item once."""
-        self.steps.finish(within=60)
+        for work in self.work.values():
+            work.enough()
+        for work in self.work.values():
+            work.finish(END_SECONDS)
+            assert not_once(work.outcomes, work.items) == []
         self.check()
-        assert not_once(self.steps.outcomes, self.steps.items) == []
 
 
 def after_crash() -> float:
@@ -116,3 +133,8 @@ def after_crash() -> float:
 def after_outage() -> float:
     """Bound until work goes on after an outage in which no node died."""
     return 4 * BEAT
+
+
+def after_loss() -> float:
+    """Bound until work goes on when the database has lost its last commits."""
+    return TTL + DEADLINE + SLACK + 5 * BEAT

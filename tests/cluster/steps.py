@@ -14,8 +14,8 @@ from tests.cluster.checks import Outcome
 from tests.cluster.ledger import FAILING
 from tests.support.aws import ROLE, StandIn, activity_state
 
-BATCH = 30  # items of one execution
-OPEN = 12  # of them at a time
+BATCH = 10  # items of one execution
+OPEN = 10  # of them at a time
 AHEAD = 2  # executions that run at a time: more items wait than any limit lets through
 LOOK_SECONDS = 0.3
 
