@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import maelstrom
@@ -21,6 +21,7 @@ from maelstrom.model.component import ComponentKey
 from maelstrom.model.instance import InstanceStatus
 from maelstrom.model.source import EventSource, SourceKey
 from maelstrom.runtime.port import LogLine
+from maelstrom.sources.record import SourceStatus as RecordStatus
 
 if TYPE_CHECKING:
     from maelstrom.daemon.parts import Parts
@@ -57,13 +58,18 @@ class Status:
     def sources(self) -> dict[SourceKey, SourceStatus]:
         """All sources of the view, as this node sees them."""
         rows = {}
-        for key, status in self._parts.owner.statuses().items():
+        for key, status in self._statuses().items():
             counts = asdict(status.counts)
             in_flight = counts.pop("in_flight") + self._parts.routing.in_flight(key)
             polls = counts.pop("polls_open")
             seconds = counts.pop("seconds")
             rows[key] = SourceStatus(
-                status.state, status.reason, in_flight, polls, {**counts, "milliseconds": round(seconds * 1000)}
+                status.state,
+                status.reason,
+                in_flight,
+                polls,
+                {**counts, "milliseconds": round(seconds * 1000)},
+                since=status.since or None,
             )
         return rows
 
@@ -73,6 +79,12 @@ class Status:
             LeaseStatus(row.node, row.capacity, row.inflight, row.epoch, row.age_seconds) for row in found.leases
         )
         return SourceAudit(found.limit, found.inflight, found.max_inflight, leases)
+
+    async def run_cron(self, source: EventSource) -> str:
+        view = self._parts.view
+        if view.snapshot.sources.get(source.key) != source:
+            await view.refresh()  # it was put a moment ago
+        return await self._parts.cron.run_now(source)
 
     async def nodes(self) -> Sequence[NodeStatus]:
         """Live sessions with what their nodes last wrote."""
@@ -167,10 +179,18 @@ class Status:
             )
         )
 
+    def _statuses(self) -> dict[SourceKey, RecordStatus]:
+        found = self._parts.owner.statuses() | self._parts.cron.statuses()
+        for key, winner in self._parts.routing.hidden.items():
+            if key in found:
+                reason = f"gets no requests: {winner.full_name} has the same host and path"
+                found[key] = replace(found[key], state="degraded", reason=reason)
+        return found
+
     def _source_metrics(self) -> dict[str, counters.SourceNow]:
         sources = self._parts.view.snapshot.sources
         rows = {}
-        for key, status in self._parts.owner.statuses().items():
+        for key, status in self._statuses().items():
             source = sources.get(key)
             if source is None:
                 continue
@@ -187,6 +207,7 @@ class Status:
                     "succeeded": counts.succeeded,
                     "failed": counts.failed,
                     "gone": counts.gone,
+                    "skipped": counts.skipped,
                     "throttled": counts.throttled,
                 },
                 seconds=counts.seconds,
