@@ -70,8 +70,17 @@ def build(settings: Settings, supervisor: Supervisor, registry: Registry, state_
     means = Means(transport, lambda key: view.snapshot.components.get(key), clock, spawn)
     owner = SourceOwner({"awsstepfunc": kind}, view=view, leases=keeper, means=means, random=random.random)
     ledger = CronLedger(registry.engine, Writer(settings.node_name, state_id, uuid.uuid4().hex))
-    zone = local_zone(os.environ.get("TZ"))
-    cron = Cron(ledger, keeper.role("cron"), view=view, means=means, random=random.random, zone=zone)
+    role = keeper.role("cron")
+    role.rest()  # until this node can do what it is for
+    cron = Cron(
+        ledger,
+        role,
+        view=view,
+        means=means,
+        random=random.random,
+        zone=local_zone(os.environ.get("TZ")),
+        able=lambda: not activation.watch.lost,
+    )
     return Parts(
         settings, supervisor, registry, view, keeper, runtime, activation, transport, gateway, routing, aws, owner, cron
     )
