@@ -14,13 +14,14 @@ from maelstrom.model.errors import LeaseLost
 
 
 class Role:
-    """`keeper.role(name)`: one per name. This process seeks it until the keeper leaves."""
+    """`keeper.role(name)`: one per name. This process seeks it until the keeper leaves, unless it rests."""
 
     def __init__(self, name: str, holder: Holder) -> None:
         self.name = name
         self._holder = holder
         self.lease: Lease | None = None  # from when its row is known
         self._given = asyncio.Event()
+        self._resting = False
 
     @property
     def held(self) -> bool:
@@ -53,10 +54,26 @@ class Role:
         else:
             await self.lease.changed()
 
+    def rest(self) -> None:
+        """Gives it up, and seeks it no more until `seek`: this process could do nothing with it."""
+        self._rest(True)
+
+    def seek(self) -> None:
+        self._rest(False)
+
     def give(self, lease: Lease) -> None:
         """Its row is there: for the keeper."""
         self.lease = lease
+        lease.term.closing = lease.term.closing or self._resting
         self._given.set()
+
+    def _rest(self, resting: bool) -> None:
+        if self.lease is not None and self._resting != resting:
+            self.lease.term.closing = resting
+            self.lease.term.seeks = True
+            self.lease.tell()
+            self._holder.wake()
+        self._resting = resting
 
     async def _slot(self) -> Slot:
         while self.lease is not None and self.held:

@@ -89,3 +89,12 @@ class Outcome:
     state: RunState
     status: int | None = None
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The end of a run, to be recorded. `at`: seconds since 1970."""
+
+    run: str
+    outcome: Outcome
+    at: float

@@ -15,10 +15,10 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, and_, insert, select, text, update
+from sqlalchemy import Row, and_, bindparam, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from maelstrom.model.cron import Anchor, Followed, Opened, OpenRun, Outcome, Tick
+from maelstrom.model.cron import Anchor, Ended, Followed, Opened, OpenRun, Tick
 from maelstrom.model.errors import Conflict, LeaseLost
 from maelstrom.registry import cron_history
 from maelstrom.registry.cron_tables import cron_runs, cron_sources
@@ -29,6 +29,11 @@ LOST = "its node did not record how it ended"
 TICKS_AT_ONCE = 200  # of one transaction
 
 _RUNNING = cron_runs.c.state == "running"
+_CLOSE = (
+    update(cron_runs)
+    .where(cron_runs.c.id == bindparam("run"), or_(_RUNNING, cron_runs.c.state == "lost"))
+    .values({name: bindparam(f"to_{name}") for name in ("state", "status", "reason", "ended_at")})
+)
 _DATABASE_CLOCK = text("select extract(epoch from clock_timestamp())")
 
 
@@ -125,12 +130,10 @@ class CronLedger:
             values = {"attempt": number, "promise_ms": promise_ms}
             return (await connection.execute(update(cron_runs).where(mine).values(values))).rowcount == 1
 
-    async def close(self, run: str, outcome: Outcome, now: float) -> None:
-        """The word of who worked it, also where others have given it up meanwhile."""
-        ended = {"state": outcome.state, "status": outcome.status, "reason": _storable(outcome.reason)}
+    async def close(self, ended: Sequence[Ended]) -> None:
+        """The word of who worked them, also where others have given them up meanwhile."""
         async with transaction(self._engine) as connection:
-            open_or_lost = and_(cron_runs.c.id == run, cron_runs.c.state.in_(["running", "lost"]))
-            await connection.execute(update(cron_runs).where(open_or_lost).values(**ended, ended_at=now))
+            await connection.execute(_CLOSE, [_end(one) for one in ended])
 
     async def to_cancel(self) -> set[str]:
         """Own runs that somebody replaces."""
@@ -281,6 +284,12 @@ async def _open_of(connection: AsyncConnection, sources: Collection[int]) -> dic
 
 def _open_run(row: Row[Any]) -> OpenRun:
     return OpenRun(row.id, row.source, row.owner, row.attempt, row.promise_ms)
+
+
+def _end(one: Ended) -> dict[str, Any]:
+    outcome = one.outcome
+    values = {"state": outcome.state, "status": outcome.status, "reason": _storable(outcome.reason), "ended_at": one.at}
+    return {"run": one.run, **{f"to_{name}": value for name, value in values.items()}}
 
 
 def _storable(reason: str) -> str:

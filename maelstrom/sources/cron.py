@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
 from maelstrom.model.cron import Opened, Outcome
@@ -24,16 +25,31 @@ from maelstrom.sources.record import SourceRecord, SourceStatus
 
 log = logging.getLogger("maelstrom.sources")
 
+SHOWN_CHARACTERS = 200  # of why a run failed, in the list of sources
 COMPLETE = "complete its runs"
 NOT_ENABLED = "the source was disabled or removed before it could begin"
+PATIENCE_SECONDS = 10.0  # with a container engine that is away
+LOOK_SECONDS = 1.0
 REPORT_SHARE, REPORT_SECONDS = 0.25, 2.0  # of a grace, and at most: left to record what is cut
 
 
 class Cron:
-    """`start`, then `run` until the end; `stop` within a grace."""
+    """`start`, then `run` until the end; `stop` within a grace. `able`: whether components can be run here."""
 
-    def __init__(self, ledger: Ledger, role: Role, *, view: View, means: Means, random: Random, zone: ZoneInfo) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        role: Role,
+        *,
+        view: View,
+        means: Means,
+        random: Random,
+        zone: ZoneInfo,
+        able: Callable[[], bool],
+    ) -> None:
         self._ledger = ledger
+        self._role = role
+        self._able = able
         self._view = view
         self._means = means
         self._clock = ClusterClock(ledger, means.clock)
@@ -63,7 +79,24 @@ class Cron:
                 log.warning("runs ended with a former process of this node", extra={"runs": buried})
         except MaelstromError as error:
             log.warning("runs of a former process are waited for", extra={"reason": error.message})
-        await self._planner.run()
+        async with asyncio.TaskGroup() as group:
+            watching = group.create_task(self._seek_while_able(), name="cron ability")
+            await self._planner.run()
+            watching.cancel()
+
+    async def _seek_while_able(self) -> None:
+        """A node that can run no component leaves planning to others."""
+        unable_since: float | None = None
+        while True:
+            now = self._means.clock.monotonic()
+            if self._able():
+                unable_since = None
+                self._role.seek()
+            elif unable_since is None:
+                unable_since = now
+            elif now - unable_since >= PATIENCE_SECONDS:
+                self._role.rest()
+            await self._means.clock.sleep(LOOK_SECONDS)
 
     # what the API and the metrics ask
 
@@ -160,4 +193,4 @@ class Cron:
 
 
 def _failure(reason: str) -> MaelstromError:
-    return MaelstromError(f"the last run failed: {reason}", hint="")
+    return MaelstromError(f"the last run failed: {reason[:SHOWN_CHARACTERS]}", hint="")

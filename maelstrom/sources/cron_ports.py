@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol
 
-from maelstrom.model.cron import Anchor, Followed, Opened, OpenRun, Outcome, Tick
+from maelstrom.model.cron import Anchor, Ended, Followed, Opened, OpenRun, Tick
 
 
 class Role(Protocol):
@@ -22,6 +22,12 @@ class Role(Protocol):
     def epoch(self) -> int:
         """Higher than that of all who had it before."""
         ...
+
+    def seek(self) -> None:
+        """This process wants it; until then, and after `rest`, it leaves it to others."""
+        ...
+
+    def rest(self) -> None: ...
 
     async def changed(self) -> None:
         """Until `held` may be another."""
@@ -45,7 +51,7 @@ class Ledger(Protocol):
 
     async def attempt(self, run: str, number: int, promise_ms: int) -> bool: ...
 
-    async def close(self, run: str, outcome: Outcome, now: float) -> None: ...
+    async def close(self, ended: Sequence[Ended]) -> None: ...
 
     async def to_cancel(self) -> set[str]: ...
 

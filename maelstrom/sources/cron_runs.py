@@ -15,13 +15,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from maelstrom.activation.work import WorkAnswer
-from maelstrom.model.cron import OpenRun, Outcome
+from maelstrom.model.cron import Ended, OpenRun, Outcome
 from maelstrom.model.errors import MaelstromError
 from maelstrom.model.source import EventSource
 from maelstrom.plan.backoff import Backoff
 from maelstrom.plan.cron import Waits
 from maelstrom.sources.cron_clock import ClusterClock
 from maelstrom.sources.cron_ports import Ledger
+from maelstrom.sources.cron_recorder import Recorder
 from maelstrom.sources.cron_request import definition, outcome, request
 from maelstrom.sources.delivery import DEFAULT_SECONDS, Means
 from maelstrom.sources.ports import Random
@@ -31,7 +32,7 @@ log = logging.getLogger("maelstrom.sources")
 
 SPARE_SECONDS = 5.0  # between the writing of a promise and the sending of the request that it covers
 RETRY = Backoff(first=1.0, cap=60.0)
-RECORD = Backoff(first=0.5, cap=20.0)
+CONFIRM = Backoff(first=0.5, cap=20.0)
 LOOK_SECONDS = 1.0  # between looks at whether a run is to be replaced, or the one that it replaces has ended
 
 REPLACED = "replaced by a later run"
@@ -75,6 +76,7 @@ class Runs:
         self.clock = clock
         self.means = means
         self.random = random
+        self.recorder = Recorder(ledger, means, random)
         self._open: dict[str, Run] = {}
         self._watching = False
 
@@ -162,7 +164,7 @@ class Run:
             self.worked.set()
         result = self._outcome(work)
         self.task.ended(result)
-        await self._record(result)
+        await self._runs.recorder.record(Ended(self.task.id, result, self._runs.clock.guess()))
 
     async def _do(self) -> Outcome:
         task = self.task
@@ -205,7 +207,7 @@ class Run:
                     return False
             except MaelstromError:
                 failures += 1
-                await clock.sleep(RECORD.delay(failures, self._runs.random()))
+                await clock.sleep(CONFIRM.delay(failures, self._runs.random()))
                 continue
             self._promised_at, written = before, True
         return True
@@ -235,17 +237,3 @@ class Run:
             log.error("a cron run died", exc_info=error, extra={"source": self.task.source.key.full_name})
             return Outcome("failed", reason="an internal error of the node; its log has more")
         return work.result()
-
-    async def _record(self, result: Outcome) -> None:
-        """Until the ledger has it; only cancellation ends it before."""
-        failures, ended_at = 0, self._runs.clock.guess()
-        while True:
-            try:
-                await self._runs.ledger.close(self.task.id, result, ended_at)
-            except MaelstromError as error:
-                failures += 1
-                self.task.record.trouble("record its runs", error)
-                await self._means.clock.sleep(RECORD.delay(failures, self._runs.random()))
-            else:
-                self.task.record.well("record its runs")
-                return

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from maelstrom.model.cron import Anchor, Followed, Opened, OpenRun, Outcome, RunKind, Tick
+from maelstrom.model.cron import Anchor, Ended, Followed, Opened, OpenRun, Outcome, RunKind, Tick
 from maelstrom.model.errors import Conflict, LeaseLost, MaelstromError
 
 KEPT_RUNS = 100
@@ -148,11 +148,12 @@ class FakeLedger:
         row.tries.append(number)
         return True
 
-    async def close(self, run: str, outcome: Outcome, now: float) -> None:
+    async def close(self, ended: Sequence[Ended]) -> None:
         await self._call("close")
-        row = self.tables.rows.get(run)
-        if row is not None and row.outcome.state in ("running", "lost"):
-            row.outcome, row.ended_at = outcome, now
+        for one in ended:
+            row = self.tables.rows.get(one.run)
+            if row is not None and row.outcome.state in ("running", "lost"):
+                row.outcome, row.ended_at = one.outcome, one.at
 
     async def to_cancel(self) -> set[str]:
         await self._call("to_cancel")
@@ -222,9 +223,17 @@ class FakeRole:
 
     def __init__(self, epochs: list[int] | None = None) -> None:
         self.held = False
+        self.resting = True
         self.epoch = 0
         self._epochs = epochs if epochs is not None else [0]  # shared by all nodes of a cluster
         self._news = asyncio.Event()
+
+    def rest(self) -> None:
+        self.resting = True
+        self.take()
+
+    def seek(self) -> None:
+        self.resting = False
 
     def give(self) -> None:
         self._epochs[0] += 1

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from maelstrom.model.cron import Anchor, Followed, OpenRun, Outcome, Tick
+from maelstrom.model.cron import Anchor, Ended, Followed, OpenRun, Outcome, Tick
 from maelstrom.model.errors import Conflict, LeaseLost, NotFound
 from maelstrom.model.stored import SourceFilter
 from maelstrom.registry.cron import CronLedger, Writer
@@ -161,7 +161,7 @@ async def test_a_time_is_skipped_while_a_run_is_open_where_that_is_forbidden(ope
     (first,) = await fire(ledger, tick(NOW + 60, overlap="forbid"))
     assert [one.older for one in await other.open([tick(NOW + 120, overlap="forbid")], 1, NOW)] == [None]
     assert len(await fire(ledger, tick(NOW + 120, 2, overlap="forbid"))) == 1
-    await ledger.close(first.id, Outcome("succeeded", 200), NOW)
+    await ledger.close([Ended(first.id, Outcome("succeeded", 200), NOW)])
     assert await fire(other, tick(NOW + 120, overlap="forbid")) == []  # it was decided
     assert len(await fire(other, tick(NOW + 180, overlap="forbid"))) == 1
 
@@ -184,7 +184,7 @@ async def test_a_run_that_replaces_others_is_told_which_and_their_owners_are_too
     assert not await ledger.attempt(first.id, 2, 60_000)
     # It waits for the one before it, and may take so much longer.
     assert OpenRun(later.id, SOURCE, "p2", 1, 120_000) in await ledger.open_runs()
-    await ledger.close(first.id, Outcome("cancelled"), NOW)
+    await ledger.close([Ended(first.id, Outcome("cancelled"), NOW)])
     assert await ledger.to_cancel() == set()
 
 
@@ -194,7 +194,7 @@ async def test_runs_by_hand_obey_the_overlap_and_stand_beside_planned_ones(ledge
     assert (await ledger.open_manual(by_hand, NOW)).older == ()
     with pytest.raises(Conflict):
         await ledger.open_manual(tick(NOW + 61, overlap="forbid"), NOW)
-    await ledger.close(by_hand.id, Outcome("succeeded", 200), NOW)
+    await ledger.close([Ended(by_hand.id, Outcome("succeeded", 200), NOW)])
     assert len(await fire(ledger, tick(NOW + 60, overlap="forbid"))) == 1
 
 
@@ -219,7 +219,7 @@ async def test_a_run_whose_row_has_changed_since_it_was_seen_is_not_given_up(led
     await ledger.give_up(await ledger.open_runs(), NOW)
     assert await ledger.open_runs() == []
     assert not await ledger.attempt(one.id, 3, 60_000)
-    await ledger.close(one.id, Outcome("succeeded", 200), NOW)  # its node was only slow
+    await ledger.close([Ended(one.id, Outcome("succeeded", 200), NOW)])  # its node was only slow
 
 
 async def test_a_new_process_of_a_state_directory_closes_what_the_former_had_open(open_ledger: Open) -> None:
@@ -236,7 +236,7 @@ async def test_it_knows_whose_last_run_failed(ledger: Ledger) -> None:
     for source, states in ((1, ["failed", "succeeded"]), (2, ["succeeded", "failed"]), (3, ["failed"])):
         for number, state in enumerate(states, 1):
             (one,) = [o.tick for o in await ledger.open([tick(NOW + 60 * number, source)], 1, NOW + number)]
-            await ledger.close(one.id, Outcome(state, 500, f"{state} {source}"), NOW)  # type: ignore[arg-type]
+            await ledger.close([Ended(one.id, Outcome(state, 500, f"{state} {source}"), NOW)])  # type: ignore[arg-type]
     (_open,) = await fire(ledger, tick(NOW + 180, 3))
     assert await ledger.failing() == {2: "failed 2", 3: "failed 3"}
 
@@ -253,7 +253,7 @@ async def test_the_last_runs_stay_and_what_is_gone_is_not_fired_again(ledger: Le
     times = [NOW + n for n in range(1, KEPT_RUNS + 11)]
     for time_ in times:
         for one in await ledger.open([tick(time_)], 1, time_):
-            await ledger.close(one.tick.id, Outcome("succeeded", 200), time_)
+            await ledger.close([Ended(one.tick.id, Outcome("succeeded", 200), time_)])
     await fire(ledger, tick(NOW + 1, 2))
     await ledger.prune(NOW + 1000, [SOURCE])
     await ledger.prune(NOW + 1000)
@@ -284,7 +284,7 @@ class TestHistory:
         for number in (1, 2, 3):
             await ledger.open([tick(NOW + number, source)], 1, NOW + number + 0.5)
         newest = (await registry.cron_runs(SourceFilter(), 1))[0]
-        await ledger.close(newest.id, Outcome("failed", 500, "no\0 \ud800 luck"), NOW + 9)
+        await ledger.close([Ended(newest.id, Outcome("failed", 500, "no\0 \ud800 luck"), NOW + 9)])
         runs = await registry.cron_runs(SourceFilter("shop", names=("tick",)), 2)
         assert [run.scheduled_at - NOW for run in runs] == [3, 2]
         ended = await registry.cron_run(newest.id)
@@ -308,7 +308,7 @@ class TestHistory:
         for number in (1, 2, 3, 4):
             (one,) = await ledger.open([tick(NOW + number, source)], 1, NOW + number)
             if number != 2:
-                await ledger.close(one.tick.id, Outcome("succeeded", 200), NOW + number)
+                await ledger.close([Ended(one.tick.id, Outcome("succeeded", 200), NOW + number)])
         await ledger.prune(NOW + 31 * 86_400)
         runs = await registry.cron_runs(SourceFilter(), 9)
         assert [run.scheduled_at - NOW for run in runs] == [4, 2]

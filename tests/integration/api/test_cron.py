@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from maelstrom.api.client import Client
-from maelstrom.model.cron import Followed, Outcome, Tick
+from maelstrom.model.cron import Ended, Followed, Outcome, Tick
 from maelstrom.model.errors import AmbiguousName, BadRequest, Conflict, Draining, NotFound
 from maelstrom.model.source import EventSource
 from maelstrom.registry.cron import CronLedger, Writer
@@ -46,7 +46,7 @@ def test_a_run_by_hand_is_answered_as_it_begins_and_can_be_looked_up(
 ) -> None:
     begun = client.run_cron("nightly", project="shop")
     assert (begun["project"], begun["name"], begun["kind"], begun["state"]) == ("shop", "nightly", "manual", "running")
-    threaded.call(ledger.close(begun["id"], Outcome("failed", 500, "the component answered 500: oops"), 9.5))
+    threaded.call(ledger.close([Ended(begun["id"], Outcome("failed", 500, "the component answered 500: oops"), 9.5)]))
     ended = client.cron_run(begun["id"])
     assert ended == begun | {
         "state": "failed",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from maelstrom.model.cron import Outcome, RunState, Tick
+from maelstrom.model.cron import Ended, Outcome, RunState, Tick
 from maelstrom.model.source import EventSource
 from maelstrom.registry.cron import CronLedger, Writer
 from tests.integration.cli.conftest import Ctl
@@ -46,7 +46,7 @@ class Worker:
         return tick.id
 
     def _end(self, id: str) -> None:
-        self._threaded.call(self._ledger.close(id, self.outcome, time.time()))
+        self._threaded.call(self._ledger.close([Ended(id, self.outcome, time.time())]))
 
 
 @pytest.fixture

@@ -46,7 +46,15 @@ class Node:
         self.role = self.keeper.role("cron")
         means = Means(self.worker, lambda key: self.view.snapshot.components.get(key), clock, self.tasks.spawn)
         ledger = CronLedger(registry.engine, Writer(name, name, f"{name} {random.random()}"))
-        self.cron = Cron(ledger, self.role, view=self.view, means=means, random=random.random, zone=ZoneInfo("UTC"))
+        self.cron = Cron(
+            ledger,
+            self.role,
+            view=self.view,
+            means=means,
+            random=random.random,
+            zone=ZoneInfo("UTC"),
+            able=lambda: True,
+        )
 
     async def start(self) -> None:
         await self.keeper.start()

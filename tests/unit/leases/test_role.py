@@ -46,6 +46,27 @@ async def test_who_leaves_gives_its_roles_up_at_once() -> None:
 
 
 @in_virtual_time
+async def test_who_rests_gives_a_role_up_at_once_and_has_it_again_only_when_it_seeks() -> None:
+    async with cluster() as c:
+        a, b = await c.node("a"), await c.node("b")
+        first = a.keeper.role("cron")
+        await until(lambda: first.held)
+        second = b.keeper.role("cron")
+        second.rest()
+        await asyncio.sleep(2 * BEAT)
+        first.rest()
+        assert not first.held
+        await asyncio.sleep(5 * BEAT)
+        assert not second.held
+        second.seek()
+        await until(lambda: second.held)
+        first.seek()
+        second.rest()
+        assert await until(lambda: first.held) <= 1.3 * BEAT
+        assert first.epoch > second.epoch
+
+
+@in_virtual_time
 async def test_a_holder_that_is_cut_off_knows_before_another_one_holds_the_role() -> None:
     async with cluster() as c:
         a, b = await c.node("a"), await c.node("b")

@@ -36,13 +36,20 @@ class Node:
 
     def __init__(self, cluster: Cluster, name: str, worker: FakeWorker) -> None:
         self.name = name
+        self.able = True
         self.worker = worker
         self.role = FakeRole(cluster.epochs)
         self.tasks = TaskOwner()
         self.ledger = FakeLedger(cluster.tables, name, f"home of {name}")
         means = Means(worker, cluster.view.component, LoopClock(), self.tasks.spawn)
         self.cron = Cron(
-            self.ledger, self.role, view=cluster.view, means=means, random=lambda: 0.0, zone=ZoneInfo("UTC")
+            self.ledger,
+            self.role,
+            view=cluster.view,
+            means=means,
+            random=lambda: 0.0,
+            zone=ZoneInfo("UTC"),
+            able=lambda: self.able,
         )
         self.cron.start()
         self.running = self.tasks.spawn(self.cron.run(), "cron")
@@ -221,6 +228,35 @@ async def test_what_a_node_has_begun_it_ends_and_records_although_it_plans_no_mo
         assert len(second.worker.exchanges) == 0
 
 
+@in_virtual_time
+async def test_a_node_that_can_run_nothing_leaves_planning_to_others_until_it_can_again() -> None:
+    async with cluster_of(source()) as cluster:
+        node = cluster.node(role=False)
+        assert node.role.resting
+        await asyncio.sleep(1)
+        assert not node.role.resting
+        node.role.give()
+        node.able = False
+        await asyncio.sleep(9)
+        assert node.role.held
+        await asyncio.sleep(3)
+        assert node.role.resting
+        node.able = True
+        await asyncio.sleep(1.1)
+        assert not node.role.resting
+
+
+@in_virtual_time
+async def test_a_thousand_runs_that_end_at_once_are_recorded_by_a_few_statements() -> None:
+    sources = [source("@every 60s", key=SourceKey("shop", f"s{n}"), id=n) for n in range(1, 1001)]
+    async with cluster_of(*sources) as cluster:
+        cluster.tables.seconds["close"] = 0.01
+        cluster.node(FakeWorker(after(1)))
+        await asyncio.sleep(65)
+        assert {row.outcome.state for row in cluster.tables.rows.values()} == {"succeeded"}
+        assert cluster.tables.calls.count("close") <= 12
+
+
 # changes
 
 
@@ -383,6 +419,7 @@ async def test_what_failed_is_kept_with_the_beginning_of_the_answer_and_shown() 
         status = node.cron.statuses()[KEY]
         assert (status.state, status.counts.failed) == ("degraded", 1)
         assert status.reason.startswith("the last run failed: the component answered 500: no")
+        assert len(status.reason) < 300
         worker.handle = lambda request: answer(status=204)
         await asyncio.sleep(60)
         assert node.cron.statuses()[KEY].state == "ok"
