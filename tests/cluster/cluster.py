@@ -25,6 +25,7 @@ from tests.support.gate import Gate
 T = TypeVar("T")
 
 BEAT, TTL = 1.0, 4.0
+LOG_CHARACTERS = 20_000  # of each node, where something went wrong
 NODES = ("one", "two", "three")
 
 
@@ -208,7 +209,7 @@ class Cluster:
         self.background.stop()
 
     def logs(self) -> str:
-        return "\n".join(f"--- {node.name}\n{node.daemon.log()[-4000:]}" for node in self.nodes)
+        return "\n".join(f"--- {node.name}\n{node.daemon.log()[-LOG_CHARACTERS:]}" for node in self.nodes)
 
     def _postgres_folder(self) -> Path:
         folder = postgres.new_folder()

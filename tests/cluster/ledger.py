@@ -13,7 +13,7 @@ import random
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -67,7 +67,7 @@ class Ledger:
         self.path = path
         self.events: list[Event] = []
         self.script = script
-        self._open: defaultdict[str, list[float]] = defaultdict(list)  # when what is open began
+        self._open: defaultdict[str, list[Event]] = defaultdict(list)  # how what is open began
         self._attempts: Counter[tuple[str, str]] = Counter()
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -83,16 +83,13 @@ class Ledger:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def open(self, source: str, since: float = 0.0) -> int:
-        """How many are open now that began after that."""
-        return sum(at >= since for at in list(self._open[source]))
+    def open(self, source: str, since: float = 0.0) -> list[Event]:
+        """How what is open now began, if that was after `since`."""
+        return [begin for begin in list(self._open[source]) if begin.at >= since]
 
     def peak(self, source: str, since: float = 0.0) -> int:
         """The most that was open at once."""
         return max((e.open for e in list(self.events) if e.source == source and e.at >= since), default=0)
-
-    def begun(self, source: str, since: float) -> int:
-        return sum(e.kind == "begin" and e.source == source and e.at >= since for e in reversed(list(self.events)))
 
     def ends(self, source: str) -> dict[str, list[int]]:
         """The statuses that the component has ended each item's attempts with."""
@@ -112,10 +109,13 @@ class Ledger:
             told = json.loads(await reader.readuntil())
             source, item = told["source"], told["item"]
             self._attempts[source, item] += 1
-            attempt, epoch = self._attempts[source, item], int(told["epoch"] or 0)
-            begun = time.monotonic()
-            self._open[source].append(begun)
-            self._note(source, item, attempt, "begin", epoch=epoch, instance=told["instance"])
+            attempt = self._attempts[source, item]
+            open, at = self._open[source], time.monotonic()
+            begin = Event(
+                at, source, item, attempt, "begin", len(open) + 1, None, int(told["epoch"] or 0), told["instance"]
+            )
+            open.append(begin)
+            self.events.append(begin)
             status = None
             try:
                 script = self.script(item, attempt)
@@ -123,12 +123,9 @@ class Ledger:
                 writer.write(json.dumps(answer).encode() + b"\n")
                 status = json.loads(await reader.readuntil())["status"]
             finally:
-                self._open[source].remove(begun)
-                self._note(source, item, attempt, "end", status=status, epoch=epoch, instance=told["instance"])
+                open.remove(begin)
+                end = replace(begin, at=time.monotonic(), kind="end", open=len(open), status=status)
+                self.events.append(end)
             writer.write(b"{}\n")
             await writer.drain()
         writer.close()
-
-    def _note(self, source: str, item: str, attempt: int, kind: Literal["begin", "end"], **fields: object) -> None:
-        at = time.monotonic()
-        self.events.append(Event(at, source, item, attempt, kind, len(self._open[source]), **fields))  # type: ignore[arg-type]

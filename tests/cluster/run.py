@@ -55,7 +55,7 @@ class Run:
 
     def full(self, source: str, since: float) -> bool:
         """As much is open as may be, all of it begun after that."""
-        return self.cluster.ledger.open(source, since) >= self.limit(source)
+        return len(self.cluster.ledger.open(source, since)) >= self.limit(source)
 
     def change(self, source: str, limit: int) -> None:
         """Another limit, by `maelctl put`."""
