@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Row, and_, bindparam, insert, or_, select, text, update
@@ -21,29 +20,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from maelstrom.model.cron import Anchor, Ended, Followed, Opened, OpenRun, Tick
 from maelstrom.model.errors import Conflict, LeaseLost
 from maelstrom.registry import cron_history
+from maelstrom.registry.cron_opening import RUNNING, Batch, Writer, decided, open_of, open_run
 from maelstrom.registry.cron_tables import cron_runs, cron_sources
 from maelstrom.registry.engine import autocommit, is_postgresql, transaction
 
-STILL_OPEN = "an earlier run was still open"
 LOST = "its node did not record how it ended"
 TICKS_AT_ONCE = 200  # of one transaction
 
-_RUNNING = cron_runs.c.state == "running"
 _CLOSE = (
     update(cron_runs)
-    .where(cron_runs.c.id == bindparam("run"), or_(_RUNNING, cron_runs.c.state == "lost"))
+    .where(cron_runs.c.id == bindparam("run"), or_(RUNNING, cron_runs.c.state == "lost"))
     .values({name: bindparam(f"to_{name}") for name in ("state", "status", "reason", "ended_at")})
 )
 _DATABASE_CLOCK = text("select extract(epoch from clock_timestamp())")
-
-
-@dataclass(frozen=True, slots=True)
-class Writer:
-    """Who writes. `home` names the state directory, which one process at a time has; `process` is this one."""
-
-    node: str
-    home: str
-    process: str
 
 
 class CronLedger:
@@ -96,16 +85,16 @@ class CronLedger:
         async with transaction(self._engine) as connection:
             rows = await _locked(connection, sorted({tick.source for tick in ticks}))
             may = [tick for tick in ticks if _may_fire(rows.get(tick.source), tick, epoch)]
-            decided = await _decided(connection, may)
-            older = await _open_of(connection, {tick.source for tick in may if tick.overlap != "allow"})
-            batch = _Batch(self.writer, older, now)
+            known = await decided(connection, may)
+            older = await open_of(connection, {tick.source for tick in may if tick.overlap != "allow"})
+            batch = Batch(self.writer, older, now)
             opened: list[Opened] = []
             for tick in may:
-                known = decided.get((tick.source, tick.planned))
-                if known is None:
+                id, state = known.get((tick.source, tick.planned), ("", ""))
+                if not id:
                     opened.append(batch.add(tick, "planned"))
-                elif known[0] == tick.id:
-                    opened.append(Opened(tick, None if known[1] == "skipped" else batch.replaced_by(tick)))
+                elif id == tick.id:
+                    opened.append(Opened(tick, None if state == "skipped" else batch.replaced_by(tick)))
             await batch.write(connection)
             return opened
 
@@ -113,10 +102,10 @@ class CronLedger:
         """A run by hand. Raises Conflict where the source forbids another one now."""
         async with transaction(self._engine) as connection:
             await _locked(connection, [tick.source])
-            older = {} if tick.overlap == "allow" else await _open_of(connection, {tick.source})
+            older = {} if tick.overlap == "allow" else await open_of(connection, {tick.source})
             if tick.overlap == "forbid" and older:
                 raise Conflict("a run of it is open, and it forbids another one beside it", hint="`overlap: forbid`")
-            batch = _Batch(self.writer, older, now)
+            batch = Batch(self.writer, older, now)
             opened = batch.add(tick, "manual")
             await batch.write(connection)
             return opened
@@ -125,7 +114,7 @@ class CronLedger:
 
     async def attempt(self, run: str, number: int, promise_ms: int) -> bool:
         """The next try of an own run begins; False if the run was closed or is to be ended."""
-        mine = and_(cron_runs.c.id == run, _RUNNING, ~cron_runs.c.cancel)
+        mine = and_(cron_runs.c.id == run, RUNNING, ~cron_runs.c.cancel)
         async with transaction(self._engine) as connection:
             values = {"attempt": number, "promise_ms": promise_ms}
             return (await connection.execute(update(cron_runs).where(mine).values(values))).rowcount == 1
@@ -137,25 +126,25 @@ class CronLedger:
 
     async def to_cancel(self) -> set[str]:
         """Own runs that somebody replaces."""
-        mine = and_(_RUNNING, cron_runs.c.owner == self.writer.process, cron_runs.c.cancel)
+        mine = and_(RUNNING, cron_runs.c.owner == self.writer.process, cron_runs.c.cancel)
         async with transaction(self._engine, write=False) as connection:
             return set((await connection.execute(select(cron_runs.c.id).where(mine))).scalars())
 
     async def open_runs(self) -> list[OpenRun]:
         """Of all processes."""
         async with transaction(self._engine, write=False) as connection:
-            return [_open_run(row) for row in await connection.execute(select(cron_runs).where(_RUNNING))]
+            return [open_run(row) for row in await connection.execute(select(cron_runs).where(RUNNING))]
 
     async def give_up(self, runs: Iterable[OpenRun], now: float) -> None:
         """They have stood still for their promise: whoever worked them does no more. Changed rows are left alone."""
         async with transaction(self._engine) as connection:
             for run in runs:
-                same = and_(cron_runs.c.id == run.id, cron_runs.c.attempt == run.attempt, _RUNNING)
+                same = and_(cron_runs.c.id == run.id, cron_runs.c.attempt == run.attempt, RUNNING)
                 await connection.execute(update(cron_runs).where(same).values(state="lost", reason=LOST, ended_at=now))
 
     async def bury_former(self, now: float) -> int:
         """Closes the runs of former processes of this state directory: their requests ended with them."""
-        former = and_(_RUNNING, cron_runs.c.home == self.writer.home, cron_runs.c.owner != self.writer.process)
+        former = and_(RUNNING, cron_runs.c.home == self.writer.home, cron_runs.c.owner != self.writer.process)
         async with transaction(self._engine) as connection:
             statement = update(cron_runs).where(former).values(state="lost", reason=LOST, ended_at=now)
             return (await connection.execute(statement)).rowcount
@@ -175,62 +164,6 @@ class CronLedger:
             async with transaction(self._engine) as connection:
                 await _locked(connection, [source])
                 await cron_history.prune(connection, source, now)
-
-
-class _Batch:
-    """Runs that one transaction inserts. `older`: those that are open, by source, where that matters."""
-
-    def __init__(self, writer: Writer, older: dict[int, list[OpenRun]], now: float) -> None:
-        self._writer = writer
-        self._older = older
-        self._now = now
-        self._rows: list[dict[str, Any]] = []
-        self._to_cancel: set[str] = set()
-
-    def replaced_by(self, tick: Tick) -> tuple[OpenRun, ...]:
-        if tick.overlap != "replace":
-            return ()
-        return tuple(run for run in self._older.get(tick.source, ()) if run.id != tick.id)
-
-    def add(self, tick: Tick, kind: str) -> Opened:
-        before = self._older.get(tick.source, [])
-        if tick.overlap == "forbid" and before:
-            self._rows.append(self._row(tick, kind, 0, "skipped", STILL_OPEN))
-            return Opened(tick, None)
-        replaced = self.replaced_by(tick)
-        # It waits for them before it begins.
-        promise = tick.promise_ms + max((run.promise_ms for run in replaced), default=0)
-        self._to_cancel.update(run.id for run in replaced)
-        self._rows.append(self._row(tick, kind, promise, "running", ""))
-        if tick.overlap != "allow":
-            mine = OpenRun(tick.id, tick.source, self._writer.process, 1, promise)
-            self._older.setdefault(tick.source, []).append(mine)
-        return Opened(tick, replaced)
-
-    async def write(self, connection: AsyncConnection) -> None:
-        if self._rows:
-            await connection.execute(insert(cron_runs), self._rows)
-        if self._to_cancel:
-            replaced = cron_runs.c.id.in_(sorted(self._to_cancel))
-            await connection.execute(update(cron_runs).where(replaced, _RUNNING).values(cancel=True))
-
-    def _row(self, tick: Tick, kind: str, promise_ms: int, state: str, reason: str) -> dict[str, Any]:
-        running = state == "running"
-        return {
-            "id": tick.id,
-            "source": tick.source,
-            "kind": kind,
-            "planned": tick.planned,
-            "state": state,
-            "node": self._writer.node,
-            "home": self._writer.home,
-            "owner": self._writer.process,
-            "attempt": int(running),
-            "promise_ms": promise_ms,
-            "began_at": self._now,
-            "ended_at": None if running else self._now,
-            "reason": reason,
-        }
 
 
 async def _locked(connection: AsyncConnection, sources: Collection[int]) -> dict[int, Row[Any]]:
@@ -262,28 +195,6 @@ async def _follow(connection: AsyncConnection, one: Followed, row: Row[Any] | No
 
 def _may_fire(row: Row[Any] | None, tick: Tick, epoch: int) -> bool:
     return row is not None and row.epoch <= epoch and tick.planned > max(row.floor, row.since)
-
-
-async def _decided(connection: AsyncConnection, ticks: Sequence[Tick]) -> dict[tuple[int, int], tuple[str, str]]:
-    """Id and state of the runs that there are of them, by source and planned time."""
-    table = cron_runs.c
-    sources, times = sorted({tick.source for tick in ticks}), sorted({tick.planned for tick in ticks})
-    same = and_(table.kind == "planned", table.source.in_(sources), table.planned.in_(times))
-    rows = await connection.execute(select(table.id, table.source, table.planned, table.state).where(same))
-    return {(row.source, row.planned): (row.id, row.state) for row in rows}
-
-
-async def _open_of(connection: AsyncConnection, sources: Collection[int]) -> dict[int, list[OpenRun]]:
-    found: dict[int, list[OpenRun]] = {}
-    if sources:
-        wanted = select(cron_runs).where(_RUNNING, cron_runs.c.source.in_(sources))
-        for row in await connection.execute(wanted):
-            found.setdefault(row.source, []).append(_open_run(row))
-    return found
-
-
-def _open_run(row: Row[Any]) -> OpenRun:
-    return OpenRun(row.id, row.source, row.owner, row.attempt, row.promise_ms)
 
 
 def _end(one: Ended) -> dict[str, Any]:

@@ -24,6 +24,10 @@ def upgrade() -> None:
         sa.Column("epoch", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("source", name="pk_cron_sources"),
     )
+    _runs()
+
+
+def _runs() -> None:
     op.create_table(
         "cron_runs",
         sa.Column("id", sa.String, nullable=False),

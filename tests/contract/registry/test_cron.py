@@ -13,8 +13,9 @@ import pytest
 from maelstrom.model.cron import Anchor, Ended, Followed, OpenRun, Outcome, Tick
 from maelstrom.model.errors import Conflict, LeaseLost, NotFound
 from maelstrom.model.stored import SourceFilter
-from maelstrom.registry.cron import CronLedger, Writer
+from maelstrom.registry.cron import CronLedger
 from maelstrom.registry.cron_history import KEPT_RUNS
+from maelstrom.registry.cron_opening import Writer
 from maelstrom.registry.registry import Registry
 from maelstrom.sources.cron_ports import Ledger
 from tests.contract.registry.definitions import project

@@ -12,7 +12,8 @@ from maelstrom.api.client import Client
 from maelstrom.model.cron import Ended, Followed, Outcome, Tick
 from maelstrom.model.errors import AmbiguousName, BadRequest, Conflict, Draining, NotFound
 from maelstrom.model.source import EventSource
-from maelstrom.registry.cron import CronLedger, Writer
+from maelstrom.registry.cron import CronLedger
+from maelstrom.registry.cron_opening import Writer
 from tests.support.admin import AdminThread
 
 NIGHTLY = {"cron": {"schedule": "15 3 * * *", "http": {"method": "GET", "path": "/nightly"}}}

@@ -12,7 +12,8 @@ import pytest
 
 from maelstrom.model.cron import Ended, Outcome, RunState, Tick
 from maelstrom.model.source import EventSource
-from maelstrom.registry.cron import CronLedger, Writer
+from maelstrom.registry.cron import CronLedger
+from maelstrom.registry.cron_opening import Writer
 from tests.integration.cli.conftest import Ctl
 from tests.support.admin import AdminThread
 

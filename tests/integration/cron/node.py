@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo
 from maelstrom.activation.work import WorkAnswer, WorkRequest
 from maelstrom.leases.clock import SteadyClock
 from maelstrom.leases.keeper import LeaseKeeper
-from maelstrom.registry.cron import CronLedger, Writer
+from maelstrom.registry.cron import CronLedger
+from maelstrom.registry.cron_opening import Writer
 from maelstrom.registry.registry import Registry
 from maelstrom.registry.view import View
 from maelstrom.sources.cron import Cron
