@@ -17,7 +17,8 @@ from maelstrom.gateway import AccessLog, Gateway, Limits
 from maelstrom.leases.clock import SteadyClock
 from maelstrom.leases.keeper import LeaseKeeper
 from maelstrom.model.settings import Settings
-from maelstrom.registry.cron import CronLedger, Writer
+from maelstrom.registry.cron import CronLedger
+from maelstrom.registry.cron_opening import Writer
 from maelstrom.registry.registry import Registry
 from maelstrom.registry.view import View
 from maelstrom.runtime.docker import DockerRuntime
@@ -69,18 +70,7 @@ def build(settings: Settings, supervisor: Supervisor, registry: Registry, state_
     kind = StepFunctionsKind(aws, node=settings.node_name, clock=clock, random=random.random)
     means = Means(transport, lambda key: view.snapshot.components.get(key), clock, spawn)
     owner = SourceOwner({"awsstepfunc": kind}, view=view, leases=keeper, means=means, random=random.random)
-    ledger = CronLedger(registry.engine, Writer(settings.node_name, state_id, uuid.uuid4().hex))
-    role = keeper.role("cron")
-    role.rest()  # until this node can do what it is for
-    cron = Cron(
-        ledger,
-        role,
-        view=view,
-        means=means,
-        random=random.random,
-        zone=local_zone(os.environ.get("TZ")),
-        able=lambda: not activation.watch.lost,
-    )
+    cron = _cron(settings, registry, state_id, keeper, view, means, activation)
     return Parts(
         settings, supervisor, registry, view, keeper, runtime, activation, transport, gateway, routing, aws, owner, cron
     )
@@ -95,6 +85,29 @@ def _keeper(settings: Settings, registry: Registry, state_id: str, clock: Steady
         ttl_seconds=settings.session_ttl_seconds,
         clock=clock,
         listen_url=None if settings.sqlite else settings.database_listen_url or settings.database_url,
+    )
+
+
+def _cron(
+    settings: Settings,
+    registry: Registry,
+    state_id: str,
+    keeper: LeaseKeeper,
+    view: View,
+    means: Means,
+    activation: Activation,
+) -> Cron:
+    ledger = CronLedger(registry.engine, Writer(settings.node_name, state_id, uuid.uuid4().hex))
+    role = keeper.role("cron")
+    role.rest()  # until this node can do what it is for
+    return Cron(
+        ledger,
+        role,
+        view=view,
+        means=means,
+        random=random.random,
+        zone=local_zone(os.environ.get("TZ")),
+        able=lambda: not activation.watch.lost,
     )
 
 
