@@ -41,11 +41,12 @@ def built() -> str:
 
 async def measure(image: str, port: int, runs: int) -> dict[str, list[dict[str, float]]]:
     client = docker.APIClient(version="auto")
-    runtime = DockerRuntime(cluster=CLUSTER, node="bench", private_url="http://127.0.0.1:1", environ=os.environ)
+    plain, pooled = runtime_with(0), runtime_with(1)
     daemon = await asyncio.to_thread(Daemon, CLUSTER, image, port)
     ways: dict[str, Way] = {
         BASELINE: lambda: docker_run(client, image, port),
-        "runtime": lambda: runtime_start(runtime, image, port),
+        "runtime, plain": lambda: runtime_start(plain, image, port),
+        "runtime, sandbox ready": lambda: runtime_start(pooled, image, port),
         "maelstromd": lambda: daemon.request(client),
     }
     results: dict[str, list[dict[str, float]]] = {name: [] for name in ways}
@@ -57,9 +58,20 @@ async def measure(image: str, port: int, runs: int) -> dict[str, list[dict[str, 
                 results[name].append(await way())
     finally:
         await asyncio.to_thread(daemon.stop)
-        await runtime.close()
+        await plain.close()
+        await pooled.close()
         client.close()
     return results
+
+
+def runtime_with(sandboxes: int) -> DockerRuntime:
+    return DockerRuntime(
+        cluster=CLUSTER,
+        node=f"bench-{sandboxes}",
+        private_url="http://127.0.0.1:1",
+        environ=os.environ,
+        sandboxes=sandboxes,
+    )
 
 
 def report(results: dict[str, list[dict[str, float]]]) -> None:

@@ -61,7 +61,8 @@ class Daemon:
         self._directory.cleanup()
 
     def _containers(self, client: docker.APIClient) -> list[Any]:
-        found: list[Any] = client.containers(all=True, filters={"label": f"maelstrom_node={self._cluster}-daemon"})
+        labels = [f"maelstrom_node={self._cluster}-daemon", "maelstrom_component"]
+        found: list[Any] = client.containers(all=True, filters={"label": labels})
         return found
 
     def _wait_ready(self) -> tuple[str, int]:

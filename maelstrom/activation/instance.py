@@ -37,7 +37,7 @@ class Instance:
         "last_used",
         "limit",
         "links",
-        "process",
+        "processes",
         "ready_at",
         "receipt",
         "run",
@@ -58,7 +58,7 @@ class Instance:
         self.container = ""
         self.run = ""  # the engine's start time: with `container` the identity of one run
         self.image_id = ""
-        self.process = 0  # of this run, where it can be seen from here (runtime/process)
+        self.processes: tuple[int, ...] = ()  # that this run lives by, where they can be seen (runtime/process)
         self.address = Address("", 0)
         self.in_flight = 0
         self.last_used = float("-inf")  # monotonic; when it became ready, or its last request ended

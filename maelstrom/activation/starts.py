@@ -164,7 +164,10 @@ def take_observed(instance: Instance, observed: Observed) -> None:
     instance.container = observed.container
     instance.run = observed.started_at
     instance.image_id = observed.image_id
-    instance.process = own_process(observed.pid, observed.container)
+    instance.processes = (
+        own_process(observed.pid, observed.container),
+        own_process(observed.sandbox_pid, observed.sandbox),
+    )
     instance.address = observed.address or Address("", 0)
     if observed.address is None:
         raise StartFailed(

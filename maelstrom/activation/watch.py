@@ -79,7 +79,7 @@ class Watch:
         while self.lost:
             for deployment in list(self._converger.deployments.values()):
                 for instance in list(deployment.pool.instances):
-                    if instance.state in ("ready", "draining") and has_ended(instance.process):
+                    if instance.state in ("ready", "draining") and any(map(has_ended, instance.processes)):
                         self._converger.died(deployment, instance, "its process ended while the engine was away")
             await asyncio.sleep(LOOK_SECONDS)
         self._looks = False

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -38,8 +39,27 @@ class EngineClient(docker.APIClient):
         with self._open("GET", "/_ping", {}) as answer:
             return parsedate_to_datetime(answer.headers["Date"]).timestamp()
 
-    def make(self, body: dict[str, Any]) -> str:
-        return str(self.create_container_from_config(body)["Id"])  # type: ignore[no-untyped-call]
+    def make(self, body: dict[str, Any], name: str = "") -> str:
+        return str(self.create_container_from_config(body, name or None)["Id"])  # type: ignore[no-untyped-call]
+
+    def remove(self, container: str) -> None:
+        """Kills and removes it with its anonymous volumes; nothing where there is none."""
+        try:
+            self.remove_container(container, v=True, force=True)
+        except docker.errors.NotFound:
+            return
+        except docker.errors.APIError as error:
+            if "already in progress" not in str(error.explanation):
+                raise
+            # somebody else removes it just now
+            with suppress(docker.errors.NotFound):
+                self.wait(container, condition="removed")
+
+    def container_if_any(self, container: str) -> dict[str, Any] | None:
+        try:
+            return self.container(container)
+        except docker.errors.NotFound:
+            return None
 
     def container(self, container: str) -> dict[str, Any]:
         body: dict[str, Any] = self.inspect_container(container)

@@ -8,29 +8,30 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import AsyncGenerator, Mapping
-from concurrent.futures import Future
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import docker.errors
 
 from maelstrom.model.component import Component, ComponentKey
-from maelstrom.model.errors import EngineUnavailable, RuntimeFailed
+from maelstrom.model.errors import EngineUnavailable, MaelstromError, RuntimeFailed
 from maelstrom.runtime import images
 from maelstrom.runtime.client import EngineClient
+from maelstrom.runtime.discards import Discards
 from maelstrom.runtime.engine import Engine
 from maelstrom.runtime.events import engine_events
 from maelstrom.runtime.logs import follow_logs, tail_logs
 from maelstrom.runtime.observed import observe
 from maelstrom.runtime.port import EngineEvent, LogLine, Observed
 from maelstrom.runtime.reach import Reach, find_reach
-from maelstrom.runtime.spec import Identity, create_body
+from maelstrom.runtime.sandboxes import Sandboxes
+from maelstrom.runtime.spec import Identity, create_body, lender, may_join
 
 log = logging.getLogger("maelstrom.runtime")
 
 UNWANTED_SECONDS = 10.0  # that `close` waits for containers whose maker was cancelled
-LEFT_BEHIND = "a container that nobody wants is left for the next full list: %s"
 EXEC_POLL_FIRST = 0.01  # seconds; doubles
 EXEC_POLL_MOST = 0.5
 
@@ -40,29 +41,35 @@ class DockerRuntime:
 
     `private_url` goes into new containers as MAELSTROM_PRIVATE_URL and may be set later, before the first `create`:
     where the listener behind it belongs is known only after `reach`. `environ`: DOCKER_* choose the engine as for the
-    Docker CLI, all of it but MAEL_* is handed to pull commands.
+    Docker CLI, all of it but MAEL_* is handed to pull commands. `sandboxes`: how many are kept ready, where containers
+    are reached at their own addresses.
     """
 
-    def __init__(self, *, cluster: str, node: str, private_url: str = "", environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, *, cluster: str, node: str, private_url: str = "", environ: Mapping[str, str], sandboxes: int = 0
+    ) -> None:
         self.private_url = private_url
         self._environ = dict(environ)
         self._identity = Identity(cluster, node)
         self._engine = Engine(self._environ)
         self._reach: Reach | None = None
         self._finding = asyncio.Lock()
-        self._unwanted: set[Future[Any]] = set()
+        self._discards = Discards(self._engine)
+        self._sandboxes = Sandboxes(self._engine, self._identity, self._discards, most=sandboxes)
 
     async def reach(self) -> Reach:
         """How containers are reached, and where the listener that they call belongs. Found out once."""
         if self._reach is None:
             async with self._finding:
                 if self._reach is None:
-                    self._reach = await find_reach(self._engine, self._identity)
-                    log.info("containers are reached %s", _way(self._reach), extra={"reason": self._reach.reason})
+                    reach = self._reach = await find_reach(self._engine, self._identity)
+                    self._sandboxes.settle(reach.publication)
+                    log.info("containers are reached %s", _way(reach), extra={"reason": reach.reason})
         return self._reach
 
     async def create(self, component: Component, instance_id: str) -> str:
         reach = await self.reach()
+        sandbox = await self._sandboxes.take() if may_join(component.definition) else ""
         try:
             body = create_body(
                 component,
@@ -70,45 +77,58 @@ class DockerRuntime:
                 self._identity,
                 private_url=self.private_url,
                 publication=reach.publication,
+                sandbox=sandbox,
             )
         except ValueError as error:
+            self._give_back(sandbox)
             raise RuntimeFailed(str(error), hint="correct the component's definition") from error
         future = self._engine.submit("make", lambda client: client.make(body))
         try:
-            return await self._engine.result("make", future)
+            container = await self._engine.result("make", future)
         except (asyncio.CancelledError, EngineUnavailable):
             # nobody will ever know the id of what may be made now
-            self._unwanted.add(future)
-            future.add_done_callback(self._discard)
+            self._sandboxes.ended(sandbox)
+            self._discards.remove_made(future, *([sandbox] if sandbox else []))
             raise
+        except MaelstromError:
+            self._give_back(sandbox)
+            raise
+        if sandbox:
+            self._sandboxes.lend(sandbox, container)
+        return container
+
+    def _give_back(self, sandbox: str) -> None:
+        if sandbox:
+            self._sandboxes.give_back(sandbox)
 
     async def start(self, container: str) -> Observed:
         reach = await self.reach()
 
-        def work(client: EngineClient) -> dict[str, Any]:
+        def work(client: EngineClient) -> Seen:
             client.start(container)
-            return client.container(container)
+            return _look(client, client.container(container))
 
-        return observe(await self._engine.call("make", work), reach.publication, reach.host)
+        seen = await self._engine.call("make", work)
+        self._sandboxes.note_start()
+        return observe(seen.container, reach.publication, reach.host, seen.sandbox)
 
     async def inspect(self, container: str) -> Observed | None:
         reach = await self.reach()
 
-        def work(client: EngineClient) -> dict[str, Any] | None:
-            try:
-                return client.container(container)
-            except docker.errors.NotFound:
-                return None
+        def work(client: EngineClient) -> Seen | None:
+            body = client.container_if_any(container)
+            return None if body is None else _look(client, body)
 
-        body = await self._engine.call("look", work)
-        return None if body is None else observe(body, reach.publication, reach.host)
+        seen = await self._engine.call("look", work)
+        return None if seen is None else observe(seen.container, reach.publication, reach.host, seen.sandbox)
 
     async def list(self) -> list[Observed]:
-        def work(client: EngineClient) -> list[str]:
+        def work(client: EngineClient) -> list[dict[str, Any]]:
             filters = {"label": self._identity.label_filter}
-            return [str(item["Id"]) for item in client.containers(all=True, filters=filters)]
+            return list(client.containers(all=True, filters=filters))
 
-        ids = await self._engine.call("look", work)
+        await self.reach()
+        ids = self._sandboxes.sort(await self._engine.call("look", work))
         # the engine's list has no start times, and an address without one names no run
         found = await asyncio.gather(*(self.inspect(container) for container in ids))
         return [observed for observed in found if observed is not None]
@@ -116,15 +136,30 @@ class DockerRuntime:
     async def stop(self, container: str, grace_seconds: float) -> None:
         grace = max(0, math.ceil(grace_seconds))
 
-        def work(client: EngineClient) -> None:
+        def end(client: EngineClient) -> None:
             with suppress(docker.errors.NotFound):
                 client.stop(container, timeout=grace)
-                _remove(client, container)
+            client.remove(container)
 
-        await self._engine.call("end", work)
+        await self._end(container, end)
 
     async def remove(self, container: str) -> None:
-        await self._engine.call("end", lambda client: _remove(client, container))
+        await self._end(container, lambda client: client.remove(container))
+
+    async def _end(self, container: str, end: Callable[[EngineClient], None]) -> None:
+        """The container first: its sandbox keeps the address from being given to another until it is gone."""
+        lent = self._sandboxes.lent_to(container)
+
+        def work(client: EngineClient) -> None:
+            sandbox = lent or lender(client.container_if_any(container) or {})
+            end(client)
+            if sandbox:
+                client.remove(sandbox)
+
+        try:
+            await self._engine.call("end", work)
+        finally:
+            self._sandboxes.ended(lent)
 
     async def exec(self, container: str, command: tuple[str, ...], timeout_seconds: float) -> int:
         def begin(client: EngineClient) -> str:
@@ -161,47 +196,35 @@ class DockerRuntime:
         return follow_logs(self._engine, container, component, since=since, follow=follow)
 
     def events(self) -> AsyncGenerator[EngineEvent, None]:
-        return engine_events(self._engine, self._identity)
+        return engine_events(self._engine, self._identity, self._sandboxes.died)
+
+    async def keep_sandboxes(self) -> None:
+        """Endless: keeps the pool of network sandboxes full. Without it there are none."""
+        await self._sandboxes.keep()
+
+    async def fill_sandboxes(self) -> None:
+        """Makes those that are missing now. Raises what the engine says."""
+        await self.reach()
+        await self._sandboxes.fill()
 
     async def close(self) -> None:
-        """Calls under way are given up, streams are cut, threads end; containers stay."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(UNWANTED_SECONDS):
-                while self._unwanted:
-                    await asyncio.gather(*map(asyncio.wrap_future, list(self._unwanted)), return_exceptions=True)
-                    await asyncio.sleep(0)  # lets a removal that follows be seen
+        """Calls under way are given up, streams are cut, threads end; containers stay, unused sandboxes go."""
+        self._sandboxes.close()
+        await self._discards.settle(UNWANTED_SECONDS)
         self._engine.close()
 
-    def _discard(self, made: Future[str]) -> None:
-        """Called by the thread that has made a container which nobody waits for any more."""
-        try:
-            if not made.cancelled() and made.exception() is None:
-                container = made.result()
-                removal = self._engine.submit("end", lambda client: _remove(client, container))
-                self._unwanted.add(removal)
-                removal.add_done_callback(self._discarded)
-        except EngineUnavailable as error:
-            log.warning(LEFT_BEHIND, error)
-        finally:
-            self._unwanted.discard(made)
 
-    def _discarded(self, removal: Future[None]) -> None:
-        self._unwanted.discard(removal)
-        if not removal.cancelled() and (error := removal.exception()) is not None:
-            log.warning(LEFT_BEHIND, error)
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What inspect says of a container, and of the one whose network it joined."""
+
+    container: dict[str, Any]
+    sandbox: dict[str, Any] | None
 
 
-def _remove(client: EngineClient, container: str) -> None:
-    try:
-        client.remove_container(container, v=True, force=True)
-    except docker.errors.NotFound:
-        return
-    except docker.errors.APIError as error:
-        if "already in progress" not in str(error.explanation):
-            raise
-        # somebody else removes it just now
-        with suppress(docker.errors.NotFound):
-            client.wait(container, condition="removed")
+def _look(client: EngineClient, body: dict[str, Any]) -> Seen:
+    sandbox = lender(body)
+    return Seen(body, client.container_if_any(sandbox) if sandbox else None)
 
 
 def _way(reach: Reach) -> str:

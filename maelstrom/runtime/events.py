@@ -10,15 +10,16 @@ import asyncio
 import json
 import logging
 import random
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any
 
 from maelstrom.model.errors import EngineUnavailable, MaelstromError
 from maelstrom.model.image import normalise
 from maelstrom.runtime.engine import Engine
+from maelstrom.runtime.observed import CUT_OFF
 from maelstrom.runtime.port import EngineEvent
-from maelstrom.runtime.spec import Identity
+from maelstrom.runtime.spec import LABEL_SANDBOX, Identity
 from maelstrom.runtime.streams import ByteStream
 
 log = logging.getLogger("maelstrom.runtime")
@@ -30,7 +31,13 @@ BACKOFF_MOST = 5.0
 OVERLAP_SECONDS = 1.0
 
 
-async def engine_events(engine: Engine, identity: Identity) -> AsyncGenerator[EngineEvent, None]:
+# Told of a sandbox that has ended, says which container has lost its network by that, if any.
+SandboxDied = Callable[[str], str]
+
+
+async def engine_events(
+    engine: Engine, identity: Identity, sandbox_died: SandboxDied
+) -> AsyncGenerator[EngineEvent, None]:
     """Endless. Begins with `resync`, or with `lost` where the engine cannot be reached."""
     failures = 0
     while True:
@@ -39,7 +46,7 @@ async def engine_events(engine: Engine, identity: Identity) -> AsyncGenerator[En
             failures = 0
             try:
                 yield EngineEvent("resync")
-                async with aclosing(_read(engine, stream, identity)) as events:
+                async with aclosing(_read(engine, stream, identity, sandbox_died)) as events:
                     async for event in events:
                         yield event
             finally:
@@ -59,13 +66,15 @@ async def _open(engine: Engine) -> ByteStream:
     return await engine.stream("docker-events", lambda client: client.open_events(now - OVERLAP_SECONDS), patient=False)
 
 
-async def _read(engine: Engine, stream: ByteStream, identity: Identity) -> AsyncGenerator[EngineEvent, None]:
+async def _read(
+    engine: Engine, stream: ByteStream, identity: Identity, sandbox_died: SandboxDied
+) -> AsyncGenerator[EngineEvent, None]:
     buffer = b""
     async for piece in stream:
         *lines, buffer = (buffer + piece).split(b"\n")
         for line in lines:
             if line.strip():
-                for event in await _events(engine, _parsed(line), identity):
+                for event in await _events(engine, _parsed(line), identity, sandbox_died):
                     yield event
 
 
@@ -77,13 +86,18 @@ def _parsed(line: bytes) -> dict[str, Any]:
     return said if isinstance(said, dict) else {}
 
 
-async def _events(engine: Engine, said: dict[str, Any], identity: Identity) -> list[EngineEvent]:
+async def _events(
+    engine: Engine, said: dict[str, Any], identity: Identity, sandbox_died: SandboxDied
+) -> list[EngineEvent]:
     actor = said.get("Actor") or {}
     attributes = actor.get("Attributes") or {}
     match said.get("Type"), said.get("Action"):
         case "container", "die":
             if not identity.owns(attributes):
                 return []
+            if LABEL_SANDBOX in attributes:
+                cut_off = sandbox_died(actor.get("ID", ""))
+                return [EngineEvent("die", container=cut_off, reason=CUT_OFF)] if cut_off else []
             code = attributes.get("exitCode", "")
             return [EngineEvent("die", container=actor.get("ID", ""), reason=f"exited with code {code}")]
         case "image", "tag":

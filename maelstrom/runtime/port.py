@@ -24,7 +24,7 @@ class Observed:
     component: ComponentKey | None  # None: a helper of ours, not a component's
     version: int
     fingerprint: str  # of definition and generation it was made from (`spec.fingerprint`)
-    running: bool
+    running: bool  # not one that has lost the network that it was lent: nobody reaches it any more
     paused: bool
     started_at: str  # the engine's own text; with `container` it names one run
     address: Address | None  # None while not running, or without a network that we reach
@@ -34,6 +34,8 @@ class Observed:
     error: str = ""  # the engine's own words when a start failed
     instance: str = ""  # the instance id given to `create`
     pid: int = 0  # of its first process, as the engine's host counts; 0 while not running
+    sandbox: str = ""  # the container that lends it its network, if it has none of its own
+    sandbox_pid: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class EngineEvent:
     """Something happened, or (`resync`) anything may have: the stream was opened (again), so list before going on.
 
     `lost`: the engine cannot be reached; a `resync` follows when it is back.
-    `die`: `container` ended. `tag`: `image` (normalised reference) now names another image.
+    `die`: `container` ended, or has lost its network. `tag`: `image` (normalised reference) now names another image.
     """
 
     kind: Literal["resync", "lost", "die", "tag"]

@@ -13,7 +13,7 @@ from pathlib import Path
 def own_process(pid: int, container: str) -> int:
     """`pid` as the engine gave it, if that is a process of this very container here; else 0."""
     try:
-        return pid if pid > 0 and container in Path(f"/proc/{pid}/cgroup").read_text() else 0
+        return pid if pid > 0 and container and container in Path(f"/proc/{pid}/cgroup").read_text() else 0
     except OSError:
         return 0
 

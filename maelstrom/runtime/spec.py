@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from maelstrom.model.component import Component, ComponentDefinition, ComponentKey, Mount
 from maelstrom.model.ports import PortBinding, parse_ports, parse_ulimit
+from maelstrom.runtime.sandbox_image import PROGRAM
 
 MIB = 1 << 20
 PRODUCT_PREFIX = "MAELSTROM_"
@@ -27,6 +29,12 @@ LABEL_GENERATION = "maelstrom_generation"
 LABEL_FINGERPRINT = "maelstrom_fingerprint"
 LABEL_INSTANCE = "maelstrom_instance"
 LABEL_HTTP_PORT = "maelstrom_httpport"  # an image may expose more ports: this is the one that is asked
+LABEL_SANDBOX = "maelstrom_sandbox"  # on network sandboxes: what they were made as
+
+# A container in another's network can have none of these of its own: the engine refuses them, or they would be lost.
+NETWORK_FIELDS = ("hostname", "domainname", "ports", "networkname", "dns", "dnsoptions", "dnssearch")
+NETWORK_FILES = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
+_JOINS = "container:"
 
 # what the container does not depend on: registry credentials are no part of it, and must not leave a hash behind
 _DEFAULTS_DEPEND_ON = ("image", "limitmemory", "ports")
@@ -115,6 +123,39 @@ def container_env(component: Component, instance_id: str, private_url: str) -> l
     return own + [f"{name}={value}" for name, value in ours.items()]
 
 
+def may_join(definition: ComponentDefinition) -> bool:
+    """Whether a container of it is the same in a sandbox's network as in one of its own."""
+    if any(getattr(definition, name) for name in NETWORK_FIELDS):
+        return False
+    # the engine bind-mounts the sandbox's own over these
+    return not any(mount.target.rstrip("/") in NETWORK_FILES for mount in definition.volumes)
+
+
+def lender(body: Mapping[str, Any]) -> str:
+    """The container whose network this one joins, if any; `body`: as the engine lists or inspects it."""
+    mode = str((body.get("HostConfig") or {}).get("NetworkMode") or "")
+    return mode.removeprefix(_JOINS) if mode.startswith(_JOINS) else ""
+
+
+def sandbox_body(identity: Identity, image: str, network: str, name: str) -> dict[str, Any]:
+    """The body for a network sandbox, which may do nothing at all. Its label says all that it was made as."""
+    body: dict[str, Any] = {
+        "Image": image,
+        "Entrypoint": [f"/{PROGRAM}"],
+        "User": "65534:65534",
+        "StopSignal": "SIGKILL",  # a first process hears no other: an engine that stops would wait for it
+        "HostConfig": {
+            "NetworkMode": network or "default",
+            "CapDrop": ["ALL"],
+            "SecurityOpt": ["no-new-privileges"],
+            "ReadonlyRootfs": True,
+            "LogConfig": {"Type": "none"},
+        },
+    }
+    made_as = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:12]
+    return body | {"Labels": {**identity.labels, LABEL_SANDBOX: made_as, LABEL_INSTANCE: name}}
+
+
 def create_body(
     component: Component,
     instance_id: str,
@@ -122,21 +163,27 @@ def create_body(
     *,
     private_url: str = "",
     publication: Publication | None = None,
+    sandbox: str = "",
 ) -> dict[str, Any]:
-    """The body of `POST /containers/create`. Raises ValueError where a port or ulimit cannot be read."""
+    """The body of `POST /containers/create`; `sandbox`: the container whose network it joins, where `may_join`.
+
+    Raises ValueError where a port or ulimit cannot be read.
+    """
     definition = component.definition
     publication = publication or Publication()
     bindings = [binding for text in definition.ports for binding in parse_ports(text)]
     http_port = PortBinding(definition.httpport, "tcp", publication.bind)
     published = [*bindings, http_port] if publication.publish else bindings
+    network = f"{_JOINS}{sandbox}" if sandbox else definition.networkname or publication.network
     body: dict[str, Any] = {
         "Image": definition.image,
         "Env": container_env(component, instance_id, private_url),
         "Labels": container_labels(identity, component, instance_id),
-        "ExposedPorts": {binding.key: {} for binding in [*bindings, http_port]},
-        "HostConfig": _host_config(definition, published, publication.network),
+        "HostConfig": _host_config(definition, published, network),
     }
-    optional = {
+    optional: dict[str, Any] = {
+        # an exposed port is the sandbox's matter, says the engine
+        "ExposedPorts": None if sandbox else {binding.key: {} for binding in [*bindings, http_port]},
         "Cmd": None if definition.command is None else list(definition.command),
         "Entrypoint": None if definition.entrypoint is None else list(definition.entrypoint),
         "User": definition.user or None,
@@ -152,7 +199,7 @@ def _host_config(definition: ComponentDefinition, ports: list[PortBinding], netw
         "MemoryReservation": definition.reservememory * MIB,
         "Memory": (definition.limitmemory or 0) * MIB,
         "CpuShares": definition.cpushares or 0,
-        "NetworkMode": definition.networkname or network,
+        "NetworkMode": network,
         "CapAdd": list(definition.capadd),
         "CapDrop": list(definition.capdrop),
         "Ulimits": [_ulimit(text) for text in definition.ulimits],

@@ -22,6 +22,7 @@ from tools import engine as engine_tool
 from tools import engine_api
 
 LABEL_CLUSTER = "maelstrom_cluster"
+LABEL_SANDBOX = "maelstrom_sandbox"
 _numbers = itertools.count(1)
 
 
@@ -73,7 +74,7 @@ def own_network(cluster: str) -> str:
 def remove_cluster(cluster: str) -> None:
     """Kills and removes every container and network of a cluster."""
     client = engine()
-    for container in containers(cluster):
+    for container in [*containers(cluster), *sandboxes(cluster)]:
         try:
             client.remove_container(container["Id"], v=True, force=True)
         except docker.errors.APIError as error:
@@ -84,6 +85,15 @@ def remove_cluster(cluster: str) -> None:
 
 
 def containers(cluster: str) -> list[dict[str, Any]]:
-    """What the engine has of a cluster, running or not, as it lists it."""
+    """What the engine has of a cluster but network sandboxes, running or not, as it lists it."""
+    return [container for container in _listed(cluster) if LABEL_SANDBOX not in container["Labels"]]
+
+
+def sandboxes(cluster: str) -> list[dict[str, Any]]:
+    """The network sandboxes of a cluster, running or not."""
+    return [container for container in _listed(cluster) if LABEL_SANDBOX in container["Labels"]]
+
+
+def _listed(cluster: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = engine().containers(all=True, filters={"label": f"{LABEL_CLUSTER}={cluster}"})
     return found

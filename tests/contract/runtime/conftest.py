@@ -1,4 +1,4 @@
-"""The two worlds as fixtures, and a listener to a runtime's events."""
+"""The worlds as fixtures, and a listener to a runtime's events."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tests.contract.runtime.worlds import World, world
 from tests.support.wait import eventually
 
 
-@pytest.fixture(params=["fake", "docker"])
+@pytest.fixture(params=["fake", "docker", "sandboxes"])
 async def here(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[World, None]:
-    """The world that the test is in."""
+    """The world that the test is in: the fake, Docker, or Docker with containers that are lent their network."""
     async with world(request.param, tmp_path) as found:
         yield found
 

@@ -6,12 +6,15 @@ import asyncio
 import time
 from contextlib import aclosing
 
+import pytest
+
 from maelstrom.runtime.port import LogLine, Observed, Runtime
 from tests.contract.runtime.test_containers import started
 from tests.contract.runtime.worlds import World, component
 from tests.support.wait import eventually
 
 KEY = component("any").key
+pytestmark = pytest.mark.parametrize("here", ["fake", "docker"], indirect=True)  # a log knows of no network
 
 
 async def test_lines_come_with_component_stream_and_time(here: World) -> None:

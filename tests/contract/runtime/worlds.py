@@ -45,8 +45,17 @@ class World(Protocol):
         ...
 
 
+class PooledRuntime(DockerRuntime):
+    """Whatever may be started into a network sandbox is."""
+
+    async def create(self, component: Component, instance_id: str) -> str:
+        await self.fill_sandboxes()
+        return await super().create(component, instance_id)
+
+
 class RealWorld:
-    def __init__(self, cluster: str, folder: Path) -> None:
+    def __init__(self, cluster: str, folder: Path, *, sandboxes: int) -> None:
+        self._sandboxes = sandboxes
         self.image = component_image()
         self.cluster = cluster
         self.runtimes: list[DockerRuntime] = []
@@ -81,7 +90,14 @@ class RealWorld:
             engine().remove_image(tag)
 
     def _made(self, node: str, cluster: str, environ: dict[str, str]) -> DockerRuntime:
-        runtime = DockerRuntime(cluster=cluster or self.cluster, node=node, private_url=PRIVATE_URL, environ=environ)
+        kind = PooledRuntime if self._sandboxes else DockerRuntime
+        runtime = kind(
+            cluster=cluster or self.cluster,
+            node=node,
+            private_url=PRIVATE_URL,
+            environ=environ,
+            sandboxes=self._sandboxes,
+        )
         self.runtimes.append(runtime)
         return runtime
 
@@ -120,7 +136,7 @@ async def world(kind: str, folder: Path) -> AsyncGenerator[World, None]:
         await fake.engine.close()
         return
     with own_cluster() as cluster:
-        real = RealWorld(cluster, folder)
+        real = RealWorld(cluster, folder, sandboxes=1 if kind == "sandboxes" else 0)
         try:
             yield real
         finally:

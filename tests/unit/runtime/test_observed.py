@@ -6,7 +6,8 @@ from typing import Any
 
 from maelstrom.model.component import ComponentKey
 from maelstrom.model.instance import Address
-from maelstrom.runtime.observed import observe
+from maelstrom.runtime.observed import CUT_OFF, observe
+from maelstrom.runtime.port import Observed
 from maelstrom.runtime.spec import Publication
 
 DIRECT = Publication()
@@ -87,3 +88,36 @@ def test_a_published_port_is_found_where_we_asked_for_it() -> None:
 
 def test_a_container_made_before_ports_were_published_has_no_address_now() -> None:
     assert observe(inspected(), LOOPBACK, "127.0.0.1").address is None
+
+
+LENT = {"HostConfig": {"NetworkMode": "container:5a"}, "NetworkSettings": {"Networks": {}}}
+
+
+def lent(started_at: str, **sandbox_state: Any) -> Observed:
+    """A container that was started at that time, and its sandbox, which was at 10:00:00.5."""
+    sandbox = {
+        "Id": "5a",
+        "State": {"Running": True, "StartedAt": "2026-01-01T10:00:00.5Z", "Pid": 7, **sandbox_state},
+        "NetworkSettings": {"Networks": {"bridge": {"IPAddress": "172.17.0.9"}}},
+    }
+    return observe(inspected(StartedAt=started_at, Pid=8) | LENT, DIRECT, "", sandbox)
+
+
+def test_a_container_without_a_network_of_its_own_is_where_its_sandbox_is() -> None:
+    for started_at in ("2026-01-01T10:00:00.51Z", "2026-01-01T10:00:01Z"):
+        observed = lent(started_at)
+        assert (observed.running, observed.address) == (True, Address("172.17.0.9", 8080))
+        assert (observed.pid, observed.sandbox, observed.sandbox_pid) == (8, "5a", 7)
+
+
+def test_one_whose_sandbox_has_ended_runs_for_nobody() -> None:
+    after = "2026-01-01T10:00:02Z"
+    gone = observe(inspected(StartedAt=after) | LENT, DIRECT, "", None)
+    for observed in (gone, lent(after, Running=False), lent("2026-01-01T10:00:00.49Z"), lent("2026-01-01T10:00:00Z")):
+        assert (observed.running, observed.address, observed.exit_code) == (False, None, None)
+        assert observed.error == CUT_OFF
+
+
+def test_one_that_has_ended_says_so_whatever_became_of_its_sandbox() -> None:
+    ended = observe(inspected(Running=False, ExitCode=3) | LENT, DIRECT, "", None)
+    assert (ended.running, ended.exit_code, ended.error) == (False, 3, "")

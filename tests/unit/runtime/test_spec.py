@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from maelstrom.model.component import Component, ComponentDefinition, ComponentKey, Mount
 from maelstrom.runtime.spec import (
+    NETWORK_FIELDS,
     Identity,
     Publication,
     _said,
@@ -14,6 +17,9 @@ from maelstrom.runtime.spec import (
     create_body,
     fingerprint,
     labelled_component,
+    lender,
+    may_join,
+    sandbox_body,
 )
 
 HERE = Identity("prod", "node1")
@@ -183,3 +189,68 @@ def test_the_fingerprint_changes_with_all_that_makes_a_container_and_nothing_els
 def test_the_fingerprint_is_not_made_of_defaults() -> None:
     definition = component(ports=("80:80",)).definition
     assert _said(definition) == {"image": "app:1", "ports": ["80:80"]}
+
+
+# All that a container of a component is made from, and is the same in whatever network it is.
+WITHOUT_NETWORK = {
+    "image", "command", "entrypoint", "environment", "user", "containerinit", "capadd", "capdrop", "ulimits", "volumes",
+    "limitmemory", "reservememory", "cpushares", "httpport", "logdriver", "logdriveroptions",
+}  # fmt: skip
+
+
+def test_every_field_that_a_lent_network_would_change_or_lose_takes_the_plain_way() -> None:
+    values: dict[str, Any] = {
+        "hostname": "web",
+        "domainname": "example.test",
+        "ports": ("8443:443",),
+        "networkname": "backend",
+        "dns": ("192.0.2.53",),
+        "dnsoptions": ("ndots:3",),
+        "dnssearch": ("example.test",),
+    }
+    assert not any(may_join(component(**{name: value}).definition) for name, value in values.items())
+    assert set(values) == set(NETWORK_FIELDS)
+    assert may_join(component().definition)
+
+
+def test_a_new_field_of_the_engine_is_looked_at_before_it_meets_a_lent_network() -> None:
+    """One that reaches the engine belongs into NETWORK_FIELDS or into the list above."""
+    never_reaches_it = {
+        name
+        for name in ComponentDefinition.model_fields
+        if name.startswith(("http", "health", "pull", "max", "min", "scale", "idle", "soft"))
+        or name in ("firstbyteseconds", "restartorder", "startparallelism", "stopgraceseconds")
+    } - {"httpport"}
+    assert set(ComponentDefinition.model_fields) - never_reaches_it == WITHOUT_NETWORK | set(NETWORK_FIELDS)
+
+
+@pytest.mark.parametrize("target", ["/etc/hosts", "/etc/hostname", "/etc/resolv.conf/"])
+def test_a_mount_over_a_file_of_the_network_takes_the_plain_way(target: str) -> None:
+    assert not may_join(component(volumes=(Mount(source="/x", target=target),)).definition)
+    assert may_join(component(volumes=(Mount(source="/x", target="/etc/hosts.d"),)).definition)
+
+
+def test_in_a_sandbox_s_network_only_the_network_is_another() -> None:
+    arguments = (component(volumes=(Mount(type="volume", target="/v"),)), "i1", HERE)
+    plain, joined = create_body(*arguments), create_body(*arguments, sandbox="5a")
+    assert joined["HostConfig"].pop("NetworkMode") == "container:5a"
+    assert plain.pop("ExposedPorts") == {"8080/tcp": {}}
+    assert joined == plain
+
+
+def test_who_lends_a_network_is_read_from_either_form_of_the_engine_s_words() -> None:
+    assert lender({"HostConfig": {"NetworkMode": "container:5a"}}) == "5a"
+    assert [lender({}), lender({"HostConfig": {"NetworkMode": "bridge"}}), lender({"HostConfig": None})] == ["", "", ""]
+
+
+def test_a_sandbox_may_do_nothing_and_is_known_by_what_it_was_made_as() -> None:
+    made = sandbox_body(HERE, "sandbox:1", "", "s1")
+    assert made["HostConfig"]["CapDrop"] == ["ALL"]
+    assert made["HostConfig"]["SecurityOpt"] == ["no-new-privileges"]
+    assert made["HostConfig"]["ReadonlyRootfs"]
+    assert made["User"] == "65534:65534"
+    assert HERE.owns(made["Labels"])
+    assert labelled_component(made["Labels"]) is None
+    same, other = sandbox_body(HERE, "sandbox:1", "", "s2"), sandbox_body(HERE, "sandbox:1", "net", "s1")
+    assert made["Labels"]["maelstrom_sandbox"] == same["Labels"]["maelstrom_sandbox"]
+    assert made["Labels"]["maelstrom_sandbox"] != other["Labels"]["maelstrom_sandbox"]
