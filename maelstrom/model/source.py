@@ -109,7 +109,7 @@ class CronSource(Definition):
     )
     catchupseconds: Seconds = Field(600, description="How long ago a missed time may be to be made up for.")
     maxdurationseconds: Annotated[Seconds | None, ZeroIsUnset(None)] = Field(
-        None, description="Deadline of a run. Unset: the component's `maxdurationseconds`."
+        None, description="Deadline of each try of a run. Unset: the component's `maxdurationseconds`."
     )
     retries: Annotated[int, Field(ge=0, le=MAX_RETRIES)] = Field(
         0, description="How often a run that did not answer 2xx is tried again, later and later."

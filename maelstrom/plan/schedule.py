@@ -1,7 +1,9 @@
 """When a schedule fires next. Pure: the moment is handed in, nothing reads a clock.
 
-Daylight saving is cronsim's, after Debian's cron: jobs at fixed times in a skipped hour run right after it, those in a
-repeated hour once; jobs with `*` in minute or hour go by elapsed time.
+Daylight saving is cronsim's, after Debian's cron. Where neither minute nor hour begins with `*`, times are fixed: those
+in a skipped hour fire once, right after it; those in a repeated hour fire in its first pass only. All others go by
+elapsed time: nothing for the hour that there is not, and both passes of the one that is repeated. The times are the
+same wherever one begins to look. `docs/cron.md` says it to users; `plan/cron` anchors intervals to a stored time.
 """
 
 from __future__ import annotations

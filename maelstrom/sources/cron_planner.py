@@ -26,7 +26,7 @@ from maelstrom.plan.cron import Agenda, Timetable, Waits
 from maelstrom.sources.cron_clock import ClusterClock
 from maelstrom.sources.cron_ports import Ledger, Role
 from maelstrom.sources.cron_request import definition
-from maelstrom.sources.cron_runs import Runs, deadline, promise_ms
+from maelstrom.sources.cron_runs import Runs, promise_ms
 from maelstrom.sources.delivery import Means
 from maelstrom.sources.ports import Random, View
 
@@ -284,8 +284,7 @@ class Planner:
 
 
 def new_tick(means: Means, source: EventSource, planned: int) -> Tick:
-    promise = promise_ms(deadline(means, source))
-    return Tick(uuid.uuid4().hex, source.id, planned, definition(source).overlap, promise)
+    return Tick(uuid.uuid4().hex, source.id, planned, definition(source).overlap, promise_ms(means, source))
 
 
 def _schedule(source: EventSource) -> str:

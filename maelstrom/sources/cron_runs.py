@@ -54,9 +54,10 @@ class Task:
     ended: Callable[[Outcome], None]
 
 
-def promise_ms(seconds: float) -> int:
-    """How long a try of so many seconds may leave its run without a sign: with the pause after it."""
-    return round((seconds + SPARE_SECONDS + RETRY.cap) * 1000)
+def promise_ms(means: Means, source: EventSource) -> int:
+    """How long a try may leave its run without a sign: with the pause before the next one."""
+    pause = RETRY.cap if definition(source).retries else 0.0
+    return round((deadline(means, source) + SPARE_SECONDS + pause) * 1000)
 
 
 def deadline(means: Means, source: EventSource) -> float:
@@ -203,7 +204,9 @@ class Run:
         while not written or clock.monotonic() - self._promised_at > SPARE_SECONDS:
             before = clock.monotonic()
             try:
-                if not await self._runs.ledger.attempt(self.task.id, attempt, promise_ms(self._seconds)):
+                if not await self._runs.ledger.attempt(
+                    self.task.id, attempt, promise_ms(self._means, self.task.source)
+                ):
                     return False
             except MaelstromError:
                 failures += 1
