@@ -149,7 +149,9 @@ class Cron:
         def ended(result: Outcome) -> None:
             self._ended(source, record, result)
 
-        self._runs.begin(Task(tick.id, tick.planned, source, opened.older, promised_at, record, refused, ended))
+        self._runs.begin(
+            Task(tick.id, tick.planned, source, opened.older, tick.promise_ms, promised_at, record, refused, ended)
+        )
 
     def _ended(self, source: EventSource, record: SourceRecord, result: Outcome) -> None:
         counts = record.counts

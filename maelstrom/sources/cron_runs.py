@@ -48,6 +48,7 @@ class Task:
     planned: int
     source: EventSource
     older: tuple[OpenRun, ...]
+    promise_ms: int
     promised_at: float  # by the steady clock, before the promise was written
     record: SourceRecord
     refused: Callable[[], str]
@@ -56,11 +57,15 @@ class Task:
 
 def promise_ms(means: Means, source: EventSource) -> int:
     """How long a try may leave its run without a sign: with the pause before the next one."""
-    pause = RETRY.cap if definition(source).retries else 0.0
-    return round((deadline(means, source) + SPARE_SECONDS + pause) * 1000)
+    return round((_deadline(means, source) + _beside(source)) * 1000)
 
 
-def deadline(means: Means, source: EventSource) -> float:
+def _beside(source: EventSource) -> float:
+    """Seconds of a promise that are not the try's."""
+    return SPARE_SECONDS + (RETRY.cap if definition(source).retries else 0.0)
+
+
+def _deadline(means: Means, source: EventSource) -> float:
     """Seconds of one try."""
     own = definition(source).maxdurationseconds
     if own is not None:
@@ -143,7 +148,7 @@ class Run:
         self.recorded = asyncio.Event()
         self._runs = runs
         self._means = runs.means
-        self._seconds = deadline(runs.means, task.source)
+        self._seconds = task.promise_ms / 1000 - _beside(task.source)  # the component's may be another one by now
         self._promised_at = task.promised_at
         self._work: asyncio.Task[Outcome] | None = None
         self._end = ""
@@ -204,9 +209,7 @@ class Run:
         while not written or clock.monotonic() - self._promised_at > SPARE_SECONDS:
             before = clock.monotonic()
             try:
-                if not await self._runs.ledger.attempt(
-                    self.task.id, attempt, promise_ms(self._means, self.task.source)
-                ):
+                if not await self._runs.ledger.attempt(self.task.id, attempt, self.task.promise_ms):
                     return False
             except MaelstromError:
                 failures += 1

@@ -350,9 +350,9 @@ async def test_what_a_dead_node_had_open_counts_as_open_until_its_deadline() -> 
         first, second = cluster.node(FakeWorker(after(19))), cluster.node(role=False)
         await asyncio.sleep(12)
         await first.kill()
-        await asyncio.sleep(3)
+        await asyncio.sleep(4)
         second.role.give()
-        await asyncio.sleep(24)
+        await asyncio.sleep(23)
         assert cluster.tables.states() == ["running", "skipped", "skipped"]
         await asyncio.sleep(12)  # 25 s after it was seen: the deadline and some spare
         assert cluster.tables.states() == ["lost", "skipped", "skipped", "skipped", "succeeded"]
