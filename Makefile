@@ -1,7 +1,7 @@
 # Everything below works from a fresh clone; `make` alone lists the targets.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test lint format docs pins fuzz faults bench-gateway bench-cold-start clean
+.PHONY: help demo demo-stop test lint format docs pins fuzz faults bench-gateway bench-cold-start simulate clean
 
 # The first interpreter that is new enough; the tools make their own environment with it.
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -37,6 +37,10 @@ docs:  ## writes the generated references again
 pins:  ## resolves the requirements again and pins them with their hashes
 	@$(TOOL) tools.pins $(ARGS)
 
+simulate:  ## random runs of the leases' simulation; SEEDS=how many, or FIRST-LAST
+	$(READY)
+	$(RUN) tools.simulate --seeds $(or $(SEEDS),20000) $(ARGS)
+
 fuzz:  ## the gateway's head parser against other parsers, for long
 	$(READY)
 	$(RUN) pytest tests/fuzz -m fuzz -q $(ARGS)
@@ -52,6 +56,10 @@ bench-gateway:  ## the gateway beside nginx and a direct call
 bench-cold-start:  ## a cold start beside `docker run`
 	$(READY)
 	$(RUN) benchmarks.cold_start $(ARGS)
+
+bench-sources:  ## SQS messages a second beside a bare loop of boto3
+	$(READY)
+	$(RUN) benchmarks.sources $(ARGS)
 
 clean: demo-stop  ## removes the environment and all caches
 	rm -rf .venv .work build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
