@@ -17,7 +17,9 @@ from tools.machine import ROOT, Failure, can_install, guarded, install, run, ste
 
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
-PROGRAMS = {"ip": "iproute2"}  # by the Debian package that has it
+# Of some tests, by the Debian package that has them. Debian keeps some out of the PATH of those who are not root.
+PROGRAMS = {"ip": "iproute2", "pgbouncer": "pgbouncer", "faketime": "faketime"}
+PROGRAMS_PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
 
 
 def environment(kind: str) -> None:
@@ -49,7 +51,8 @@ def postgresql() -> None:
 
 def programs() -> None:
     """Installs what some tests run besides, or says what is missing. Raises Failure."""
-    missing = {program: package for program, package in PROGRAMS.items() if shutil.which(program) is None}
+    every = PROGRAMS.items()
+    missing = {program: package for program, package in every if shutil.which(program, path=PROGRAMS_PATH) is None}
     if not missing:
         return
     with step("Programs of the tests") as done:

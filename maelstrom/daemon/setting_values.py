@@ -17,7 +17,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from maelstrom.model.errors import Problem
-from maelstrom.model.settings import Listen, Settings
+from maelstrom.model.settings import NO_NOTICES, Listen, Settings
 
 PREFIX = "MAEL_"
 SECRETS = frozenset({"admin_token", "database_url", "database_listen_url"})
@@ -204,6 +204,10 @@ def _sqlite(text: str) -> str:
     return f"sqlite:///{Path(path[1:]).expanduser().absolute()}"
 
 
+def _listen_url(text: str) -> str:
+    return text if text == NO_NOTICES else _postgresql(text)
+
+
 def _postgresql(text: str) -> str:
     if not text.startswith("postgresql://"):
         kind = text.partition(":")[0]
@@ -222,7 +226,7 @@ def _postgresql(text: str) -> str:
 
 _BY_FIELD: dict[str, typing.Callable[[str], Any]] = {
     "database_url": _database,
-    "database_listen_url": _postgresql,
+    "database_listen_url": _listen_url,
     "public_health_path": _health_path,
     "admin_hosts": _hosts,
     "admin_token": _token,

@@ -11,6 +11,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+NO_NOTICES = "off"  # as MAEL_DATABASE_LISTEN_URL
+
 
 class Listen(BaseModel):
     """`host:port`; port 0 takes any free one. An IPv6 host stands in brackets when written."""
@@ -39,7 +41,9 @@ class Settings(BaseModel):
         " Default: maelstrom.db in the state directory.",
     )
     database_listen_url: str = Field(
-        default="", description="Another address for LISTEN, where the database is behind PgBouncer. Default: the same."
+        default="",
+        description="Another address for LISTEN, where the database is behind PgBouncer in transaction mode; `off`:"
+        " none, changes are seen by polling. Default: the same.",
     )
     beat_seconds: float = Field(default=3, gt=0, description="Seconds between two beats of this node's session.")
     session_ttl_seconds: float = Field(
@@ -119,6 +123,13 @@ class Settings(BaseModel):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least level that is logged."
     )
+
+    @property
+    def listen_url(self) -> str | None:
+        """Where notices of changes come from; None: there are none."""
+        if self.sqlite or self.database_listen_url == NO_NOTICES:
+            return None
+        return self.database_listen_url or self.database_url
 
     @property
     def sqlite(self) -> bool:

@@ -91,6 +91,9 @@ def _from_postgresql(error: psycopg.Error) -> MaelstromError:
         return Unavailable(f"{found[0]}: {detail}", hint=found[1])
     if isinstance(error, psycopg.DataError):
         return InvalidInput("a value cannot be stored by the database")
+    if "unsupported startup parameter" in detail:  # PgBouncer's words
+        hint = "set MAEL_DATABASE_LISTEN_URL to the server's own address, or to `off`"
+        return Unavailable(f"the database is behind a pooler: {detail}", hint=hint)
     if not state and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         return Unavailable(f"the database cannot be reached: {detail}")
     return MaelstromError(f"the database refused a statement ({state or type(error).__name__}): {detail}")

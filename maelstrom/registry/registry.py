@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from maelstrom.model.component import Component, ComponentKey
 from maelstrom.model.cron import CronRun
 from maelstrom.model.project import ProjectDefinition, PutResult
+from maelstrom.model.settings import NO_NOTICES
 from maelstrom.model.source import EventSource, SourceKey
 from maelstrom.model.stored import NodeReport, ProjectSummary, Revision, Snapshot, SourceFilter, StoredProject
 from maelstrom.registry import changes, components, cron_history, nodes, projects, sources
@@ -45,16 +46,17 @@ class Registry:
 
     @classmethod
     async def open(cls, url: str, *, listen_url: str = "", migrate: bool = True) -> Self:
-        """`listen_url`: the server's own address where `url` is that of a pooler such as PgBouncer.
+        """`listen_url`: the server's own address, or "off", where `url` is that of a pooler such as PgBouncer.
 
         Raises InvalidSettings, Unavailable, SchemaMismatch.
         """
         engine = make_engine(url, behind_pooler=listen_url not in ("", url))
+        direct = None if listen_url == NO_NOTICES else listen_url or url
         try:
             if migrate:
-                await migrate_schema(listen_url or url)
+                await migrate_schema(direct or url)
             await check_schema(engine)
-            return cls(engine, listen_url=(listen_url or url) if is_postgresql(engine) else None)
+            return cls(engine, listen_url=direct if is_postgresql(engine) else None)
         except BaseException:
             await engine.dispose()
             raise

@@ -19,6 +19,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import psycopg
@@ -44,7 +45,7 @@ class PostgresServer:
     def __init__(self, folder: Path, binaries: Path) -> None:
         self.folder = folder
         self.binaries = binaries
-        self.port = _free_port()
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._watchdog: subprocess.Popen[bytes] | None = None
         self._names = itertools.count(1)
@@ -73,9 +74,9 @@ class PostgresServer:
                 stderr=log,
                 stdin=subprocess.DEVNULL,
                 cwd=self.folder,
-                **_unprivileged(),
+                **unprivileged(),
             )
-        self._watchdog = _end_with_us(self._process.pid)
+        self._watchdog = end_with_us(self._process.pid)
         self._await_ready()
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
@@ -140,7 +141,7 @@ class PostgresServer:
             cwd=self.folder,
             timeout=START_SECONDS,
             check=False,
-            **_unprivileged(),
+            **unprivileged(),
         )
         if done.returncode:
             raise RuntimeError(f"{program} failed: {done.stderr.decode(errors='replace')[-2000:]}")
@@ -181,7 +182,8 @@ def _user() -> pwd.struct_passwd:
     return names.get("postgres") or names["nobody"]
 
 
-def _unprivileged() -> dict[str, object]:
+def unprivileged() -> dict[str, Any]:
+    """For subprocess: as another user where this one is root, which databases refuse to be."""
     if os.geteuid() != 0:
         return {}
     user = _user()
@@ -215,12 +217,12 @@ def _packaged_binaries(folder: Path) -> Path:
     return copy / package.name / "pginstall" / "bin"
 
 
-def _end_with_us(pid: int) -> subprocess.Popen[bytes]:
+def end_with_us(pid: int) -> subprocess.Popen[bytes]:
     """A test run that is killed leaves no server behind: its end closes the pipe that this process reads."""
     return subprocess.Popen(["sh", "-c", f"read _; kill -QUIT {pid}"], stdin=subprocess.PIPE, start_new_session=True)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
