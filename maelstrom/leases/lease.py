@@ -74,7 +74,7 @@ class Lease:
         self.fitness = Fitness()
         self.dropped = False
         self._holder = holder
-        self._change: asyncio.Future[None] | None = None
+        self._waiting: list[asyncio.Future[None]] = []
 
     @property
     def capacity(self) -> int:
@@ -106,9 +106,9 @@ class Lease:
 
     async def changed(self) -> None:
         """Until `take` may have another answer: capacity, trust, the source's state, or a slot given back."""
-        if self._change is None:
-            self._change = asyncio.get_running_loop().create_future()
-        await asyncio.shield(self._change)  # others wait for the same: one of them cancelled must not end it
+        change = asyncio.get_running_loop().create_future()
+        self._waiting.append(change)
+        await change
 
     @property
     def allowed_seconds(self) -> float:
@@ -154,9 +154,10 @@ class Lease:
 
     def tell(self) -> None:
         """Wakes all who wait in `changed`."""
-        if self._change is not None:
-            self._change.set_result(None)
-            self._change = None
+        waiting, self._waiting = self._waiting, []
+        for change in waiting:
+            if not change.done():
+                change.set_result(None)
 
 
 class Slot:

@@ -118,6 +118,7 @@ class Term:
         self._deadlines: dict[object, float] = {}
         self._wanted = NEVER
         self._asked = NEVER
+        self._pending = False  # the last ask may still be answered
 
     # slots
 
@@ -180,7 +181,9 @@ class Term:
 
     def want(self, now: float, seconds: float) -> None:
         """The next statement shall confirm this lease, and extend it for a request of `seconds`."""
-        self._wanted = max(self._wanted, now + seconds + SLACK_SECONDS)
+        until = now + seconds + SLACK_SECONDS
+        if not self._pending or until > self._asked:  # else what is on its way will do
+            self._wanted = max(self._wanted, until)
 
     @property
     def wants(self) -> bool:
@@ -214,8 +217,12 @@ class Term:
         return max(0, min(self.limit, self._fair) - self.capacity) if self.seeks and not self.shut else 0
 
     def idle(self, now: float) -> bool:
-        """The row promises more than is needed: a smaller horizon would spare others a wait after a crash."""
-        return self.row is not None and not self.in_flight and not self.wants and self.horizon > now
+        """The row promises more than is needed: a smaller horizon would spare others a wait after a crash.
+
+        Work that waits is about to need what was just promised.
+        """
+        used = self.in_flight or self._uses[Use.WAIT] or self.wants
+        return self.row is not None and not used and self.horizon > now
 
     def need(self, now: float) -> float:
         """Seconds from `now` until the last request in flight must have ended."""
@@ -227,27 +234,33 @@ class Term:
         seconds = self.need(sent)
         if self._wanted > sent:
             seconds = max(seconds, self._wanted - sent) + EXTRA_SECONDS
-        self._asked = sent + seconds
+        self._asked, self._pending = sent + seconds, True
         self._wanted = NEVER
         self.horizon = min(self.horizon, self._asked)
         cut = self.target if self.excess else None
         if cut is not None:
             self.capacity = cut
-        return Ask(self.row, busy_milliseconds(seconds), cut, self.in_flight)
+        return Ask(self.row, busy_milliseconds(seconds), cut, self._counted(self.in_flight))
 
     def note(self) -> Note | None:
         """What to report, if anything has changed. If the report is not answered, `unnoted` takes it back."""
-        if self.row is None or self.in_flight == self._reported == self._peak:
+        now = self._counted(self.in_flight)
+        if self.row is None or now == self._reported == self._peak:
             return None
-        note = Note(self.row, self.source, self.in_flight, max(self._peak, self.in_flight))
-        self._peak = self._reported = self.in_flight
+        note = Note(self.row, self.source, now, self._counted(max(self._peak, now)))
+        self._peak = self._reported = now
         return note
 
     def unnoted(self, note: Note) -> None:
         self._peak, self._reported = max(self._peak, note.peak), UNKNOWN
 
+    def _counted(self, requests: int) -> int:
+        """What other rows do not count as well: requests of a row that was lost are counted there while it stays."""
+        return min(requests, self.capacity)
+
     def answered(self, sent: float, row: str, capacity: int, limit: int, fits: bool) -> None:
         """The statement of the last `ask` took effect."""
+        self._pending = False
         if row != self.row:
             return
         self.capacity = min(self.capacity, capacity)
@@ -259,6 +272,7 @@ class Term:
     def unanswered(self) -> None:
         """A statement may or may not have taken effect: nothing is admitted until the row was read again."""
         self.horizon = self.confirmed = NEVER
+        self._pending = False
 
     def granted(self, row: str, capacity: int, epoch: int) -> None:
         """A row of this source is ours with this much capacity: new, grown, or read again."""
@@ -274,7 +288,7 @@ class Term:
     def gave(self, capacity: int) -> None:
         """Capacity went to a task that is answered later; the row has this much left."""
         self.capacity = min(self.capacity, capacity)
-        self._peak, self._reported = min(self._peak, self.capacity), UNKNOWN
+        self._reported = UNKNOWN
 
     def forfeited(self) -> None:
         """There is no row any more; requests in flight run on, covered by what the last row promised."""

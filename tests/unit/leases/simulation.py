@@ -1,267 +1,160 @@
-"""Several real keepers over one simulated database in virtual time, with faults drawn from a seed, and an oracle.
+"""Several real keepers over rows in memory in virtual time, with faults drawn from a seed, and an oracle.
 
-The oracle checks at every dispatch that no more requests are open within their deadline than the limit allows (a lower
-limit has a second to become known), and at the end that the living hold all of it again. A crashed node's requests stay
-open until their deadline: the component goes on.
+Nodes are processes: they are killed and frozen at any await, their statements get lost, come late or twice. A crashed
+node's requests stay open until their deadline: the component goes on. After the trouble the nodes that can work must
+hold all of the limit again, within the time that was promised.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
 import random
-from collections.abc import Coroutine
+from collections.abc import Callable
 from typing import Any
 
-from maelstrom.leases import term
-from maelstrom.leases.keeper import LeaseKeeper
-from maelstrom.leases.lease import Lease, Slot
-from maelstrom.model.component import ComponentKey
-from maelstrom.model.errors import LeaseLost, Unavailable
-from maelstrom.model.source import EventSource, SourceKey, StepFunctionsSource
-from tests.unit.leases.database import Database, Line
-from tests.unit.leases.virtual import VirtualClock, run
+from maelstrom.leases.later import name_of
+from tests.fakes.lease_rows import Image, LeaseRows
+from tests.support.processes import Handle, ProcessLoop
+from tests.unit.leases.faults import FAULTS, Faults
+from tests.unit.leases.nodes import Node
+from tests.unit.leases.oracle import Oracle, Request, Violation
+from tests.unit.leases.pace import CONFIRM_SECONDS, LONGEST, LOST_COMMITS, RATE, SLACK_SECONDS, TTL, quick
 
-TTL, BEAT = 3.0, 0.7
-LONGEST = 6.0  # s, of a request
-CONFIRM_SECONDS, SLACK_SECONDS, EXTRA_SECONDS = 1.0, 0.1, 0.1  # little, so that no fault hides behind what is spared
-RATE = 0.0045  # two clocks differ by less than the margin
-TROUBLE, REST = 40.0, 4 * TTL + 1.1 * (LONGEST + 3)  # s
-FAULTS = ("crash", "crash", "freeze", "cut", "outage", "limit", "restart", "failover", "toggle", "read-only")
-
-
-class Violation(AssertionError):
-    """The limit was exceeded, or capacity is not used again."""
+__all__ = ["FAULTS", "Violation", "World", "simulate"]
 
 
 class World:
     def __init__(self, seed: int, *, faults: tuple[str, ...] = FAULTS, loss: float | None = None) -> None:
         self.seed = seed
-        self.dice = random.Random(seed)
-        self.faults = faults
-        self.database = Database()
-        self.limit = self.dice.choice((1, 2, 3, 5))
-        self.source = self.database.add_source(self.limit, round(LONGEST * 1000))
-        self.limits = [(float("-inf"), self.limit)]  # since when
-        self.open: set[object] = set()
-        self.served = 0
-        self.most = 0
-        self.images: list[bytes] = []
-        drawn = self.dice.choice((0.0, 0.02, 0.15))
+        self.dice = dice = random.Random(seed)
+        self.loop = ProcessLoop(dice)
+        self.rows = LeaseRows(now=lambda: dice.uniform(0, 2e9))
+        self.limit = dice.choice((1, 2, 3, 5))
+        self.longest = LONGEST  # s: the deadline that is put
+        longest = round(LONGEST * 1000)
+        self.source = self.rows.add_source(
+            self.limit, high_ms=longest, settled_ms=longest, width=dice.choice((1, 2, 5))
+        )
+        self.oracle = Oracle(self.rows, self.source, (CONFIRM_SECONDS + SLACK_SECONDS) * (1 + RATE))
+        self.oracle.limit(float("-inf"), self.limit)
+        self.stalled_until = 0.0
+        self.calm = False
+        drawn = dice.choice((0.0, 0.02, 0.15))
         self.loss = drawn if loss is None else loss  # of requests and answers
-        self.pause = self.dice.choice((2.0, 6.0, 2 * LONGEST))  # s between two faults, at most
-        self.failure: Violation | None = None
-        self.nodes = [Node(self, i) for i in range(self.dice.choice((2, 3)))]
+        self.nodes = [Node(self, i) for i in range(dice.choice((2, 2, 3, 3, 4, 5)))]
+        self._images: list[tuple[float, Image]] = []
+        kinds = sorted(set(faults))
+        self._faults = Faults(self, dice.sample(kinds, min(len(kinds), dice.choice((1, 2, 3, 5)))))
+
+    @property
+    def now(self) -> float:
+        return self.loop.time()
 
     async def live(self) -> None:
         """Trouble, then rest; raises Violation."""
-        loop = asyncio.get_running_loop()
         for node in self.nodes:
-            await node.start()
-        end = loop.time() + TROUBLE
-        while loop.time() < end and self.failure is None:
-            await asyncio.sleep(self.dice.uniform(0.2, self.pause))
-            await self._fault()
+            if self.dice.random() < 0.8:
+                node.start()
+        end = self.now + self.dice.uniform(4.0, 18.0)
+        pause = self.dice.choice((2.0, 4.0, 2 * LONGEST))  # s between two faults, at most
+        while self.now < end:
+            await asyncio.sleep(self.dice.uniform(0.2, pause))
+            self._check()
+            self._faults.draw()
+        await self._rest()
+        self._check()
+
+    async def _rest(self) -> None:
+        """All faults are over: capacity is used again as soon as was promised."""
+        self.calm, self.loss, self.stalled_until = True, 0.0, 0.0
+        self._faults.end()
         for node in self.nodes:
             node.calm()
-            await node.start()
-        await asyncio.sleep(REST)
-        self._check_progress()
-        for node in self.nodes:
-            await node.stop()
-        if self.failure is not None:
-            raise self.failure
+        deadline = self.now + 4 * TTL + 1.1 * (self.rows.sources[self.source].high_ms / 1000 + 3) + LOST_COMMITS
+        while not self._all_is_used():
+            self._check()
+            if self.now > deadline:
+                held = {node.name: node.capacity for node in self.nodes}
+                raise Violation(f"I3: {held} of {self.limit} slots held at the end")
+            await asyncio.sleep(0.25)
+        most = max(m for _, m in self.oracle.limits)
+        if self.rows.sources[self.source].max_inflight > most and not self.oracle.forgiven:
+            raise Violation(f"the audit says {self.rows.sources[self.source].max_inflight} were open, of {most}")
 
-    def begin(self, request: object) -> None:
-        """A request's bytes are sent."""
-        now = asyncio.get_running_loop().time()
-        self.open.add(request)
-        self.served += 1
-        self.most = max(self.most, len(self.open))
-        # A limit is in force until the next is older than any confirmation can be, and the way from there to here.
-        known = now - (CONFIRM_SECONDS + SLACK_SECONDS) * (1 + RATE)
-        ends = [since for since, _ in self.limits[1:]] + [float("inf")]
-        allowed = max(m for (_, m), end in zip(self.limits, ends, strict=True) if end >= known)
-        if len(self.open) > allowed and self.failure is None:
-            self.failure = Violation(f"seed {self.seed}: {len(self.open)} open at {now:.3f}, the limit is {allowed}")
+    def _all_is_used(self) -> bool:
+        fit = [node for node in self.nodes if not node.broken]
+        return sum(node.capacity for node in fit) == self.limit and all(node.trusted for node in self.nodes)
 
-    def end(self, request: object) -> None:
-        self.open.discard(request)
+    def _check(self) -> None:
+        if self.oracle.failure:
+            raise Violation(self.oracle.failure)
+        for trouble in self.loop.troubles:
+            raise trouble
 
-    def note(self) -> None:
-        """A state that a failover may go back to."""
-        if self.dice.random() < 0.02:
-            self.images.append(self.database.snapshot())
-            del self.images[:-3]
+    # what nodes and their ways use
 
-    def _check_progress(self) -> None:
-        held = sum(node.lease.capacity for node in self.nodes)
-        trusted = all(node.keeper.trusted for node in self.nodes)
-        if (held != self.limit or not trusted) and self.failure is None:
-            self.failure = Violation(f"seed {self.seed}: {held} of {self.limit} slots held at the end")
+    def after(self, seconds: float, callback: Callable[..., Any], *values: Any) -> Handle:
+        """Outside of all nodes: happens whatever becomes of them."""
+        return self.loop.outside.call_after(seconds, callback, *values)
 
-    async def _fault(self) -> None:
-        node, dice = self.dice.choice(self.nodes), self.dice
-        kind = dice.choice(self.faults)
-        if kind == "crash":
-            node.crash()
-            await asyncio.sleep(dice.choice((0.0, 0.1, dice.uniform(0, 2 * TTL))))
-            await node.start()
-        elif kind == "restart":
-            await node.stop()
-            await node.start()
-        elif kind == "toggle":
-            await node.toggle(dice.choice((0.0, 0.3, 2.0)))
-        elif kind == "limit":
-            self.limit = dice.choice((1, 2, 3, 5))
-            self.database.set_limit(self.source, self.limit)
-            self.limits.append((asyncio.get_running_loop().time(), self.limit))
-        elif kind == "failover":
-            self._fail_over()
-        elif kind == "freeze":
-            node.line.freeze()
-            await asyncio.sleep(dice.uniform(0.1, 2.5 * TTL))
-            node.line.thaw()
-        else:
-            lines = [node.line] if kind == "cut" else [other.line for other in self.nodes]
-            what = "read_only" if kind == "read-only" else "cut"
-            for line in lines:
-                setattr(line, what, True)
-            await asyncio.sleep(dice.uniform(0.1, 2.5 * TTL))
-            for line in lines:
-                setattr(line, what, False)
+    def execute(self, name: str, values: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        era = self.rows.era
+        result = getattr(self.rows, name)(*values, **named)
+        if result:
+            trusting = {node.session for node in self.nodes if node.trusted} if name == "bury" else set()
+            self.oracle.executed(name, values, result, trusting)
+        if self.rows.era != era:
+            self.oracle.new_era()
+        return result
 
-    def _fail_over(self) -> None:
-        """Another server goes on from an earlier state, with the limit and deadlines of now."""
-        if self.images:
-            self.database.restore(self.dice.choice(self.images))
-            self.images.clear()
-            self.database.execute("update era set server = 'the one before'")
-            self.database.set_limit(self.source, self.limit)
+    def step(self) -> None:
+        """Now and then a state that a failover may go back to."""
+        if self.dice.random() < 0.03:
+            self._images.append((self.now, self.rows.snapshot()))
+            del self._images[:-4]
 
+    def put_limit(self, m: int) -> None:
+        self.limit = self.rows.sources[self.source].m = m
+        self.oracle.limit(self.now, m)
 
-class Node:
-    """One process after the other with one state directory."""
+    def put_deadline(self, seconds: float) -> None:
+        self.longest = seconds
+        source = self.rows.sources[self.source]
+        source.high_ms = max(source.high_ms, round(seconds * 1000))
 
-    def __init__(self, world: World, number: int) -> None:
-        self.world = world
-        self.name = f"n{number}"
-        self.clock = VirtualClock(1 + world.dice.uniform(-RATE, RATE))
-        self.running = False
-        self._tasks: list[asyncio.Task[Any]] = []
-
-    lease: Lease
-
-    async def start(self) -> None:
-        if self.running:
+    def go_back(self, server: str | None) -> None:
+        """Another server goes on from an earlier state, or the same from a copy that was put back."""
+        images = [image for at, image in self._images if self.now - at < LOST_COMMITS]
+        if not images:
             return
-        world = self.world
-        self.running = True
-        dice = random.Random(world.dice.random())
-        self.line = Line(world.database, TTL / 5, dice, world.loss)
-        self.line.on_step = world.note
-        self.keeper = LeaseKeeper(
-            self.line, node=self.name, state_dir_id=self.name, beat_seconds=BEAT, ttl_seconds=TTL, clock=self.clock
-        )
-        while True:
-            with contextlib.suppress(Unavailable):
-                await self.keeper.start()
-                break
-        self._hold()
-        self._spawn(self.keeper.run())
-        for _ in range(5):
-            self._spawn(Poller(self, dice).run())
+        before = self.rows.snapshot()
+        self.rows.restore(self.dice.choice(images))
+        if server is not None:
+            self.rows.server = server
+        self._images.clear()
+        self.limit = self.rows.sources[self.source].m or 0
+        self.oracle.restored(self.now, before)
 
-    def _hold(self) -> None:
-        definition = StepFunctionsSource(activityname="a", path="/", maxconcurrency=self.world.limit)
-        source = EventSource(SourceKey("p", "s"), ComponentKey("p", "c"), 1, True, definition, self.world.source)
-        self.lease = self.keeper.hold(source)
-
-    async def toggle(self, seconds: float) -> None:
-        """Lets the source go and takes it up again."""
-        keeper, lease = self.keeper, self.lease
-        keeper.drop(lease)
-        await asyncio.sleep(seconds)
-        if keeper is self.keeper:
-            self._hold()
-            lease.tell()
-
-    def calm(self) -> None:
-        self.line.loss = 0.0
-        self.line.cut = False
-        self.line.thaw()
-        self.world.loss = 0.0
-
-    def crash(self) -> None:
-        self.running = False
-        for task in self._tasks:
-            task.cancel()
-        self._tasks.clear()
-
-    async def stop(self) -> None:
-        """In order: no more polls, what is open ends, then the session."""
-        if not self.running:
+    def answer(self, request: Request, token: str) -> None:
+        """The component answers for a task: on any node that runs."""
+        if request not in self.oracle.open:
             return
-        self.keeper.leave()
-        for task in self._tasks[1:]:
-            task.cancel()
-        await asyncio.wait(self._tasks[1:])
-        with contextlib.suppress(Unavailable):
-            await self.keeper.stop()
-        self.crash()
+        self.oracle.end(request)
+        running = [node for node in self.nodes if node.running]
+        if running:
+            self.dice.choice(running).answer(token)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        self._tasks.append(asyncio.create_task(work))
-
-
-class Poller:
-    """Takes a slot, polls a little, dispatches what comes."""
-
-    def __init__(self, node: Node, dice: random.Random) -> None:
-        self.node, self.dice = node, dice
-
-    async def run(self) -> None:
-        while True:
-            lease = self.node.lease
-            slot = lease.take()
-            if slot is None:
-                await lease.changed()
-                continue
-            try:
-                await asyncio.sleep(self.dice.choice((0.0, 0.05, 0.2)))
-                if self.dice.random() < 0.8:
-                    await self._work(slot)
-            except LeaseLost:
-                pass
-            finally:
-                slot.give_back()
-
-    async def _work(self, slot: Slot) -> None:
-        seconds = self.dice.choice((0.2, LONGEST, self.dice.uniform(0.1, LONGEST)))
-        await slot.admit(seconds)
-        await asyncio.sleep(self.dice.choice((0.0, 0.0, 0.9 * SLACK_SECONDS)))
-        world, loop, request = self.node.world, asyncio.get_running_loop(), object()
-        world.begin(request)
-        cut = loop.call_later(seconds / self.node.clock.rate, world.end, request)  # also if nobody is left to cut it
-        try:
-            await asyncio.sleep(seconds * self.dice.choice((0.01, 0.5, 1.0)) / self.node.clock.rate)
-        finally:
-            if self.node.running:  # a request that is cut ends, too; a crash cuts nothing
-                world.end(request)
-                cut.cancel()
+    def deferred(self, request: Request, token: str) -> None:
+        request.task = name_of(token)
 
 
 def simulate(seed: int, **options: Any) -> World:
     """One run; raises Violation. The same seed gives the same run."""
-    logging.getLogger("maelstrom.leases").setLevel(logging.CRITICAL)
-    random.seed(seed)
-    world = World(seed, **options)
-    kept = term.SLACK_SECONDS, term.EXTRA_SECONDS
-    term.SLACK_SECONDS, term.EXTRA_SECONDS = SLACK_SECONDS, EXTRA_SECONDS
-    try:
-        run(world.live())
-    finally:
-        term.SLACK_SECONDS, term.EXTRA_SECONDS = kept
-        world.database.close()
-    return world
+    with quick(seed):
+        world = World(seed, **options)
+        try:
+            world.loop.run(world.live())
+        except Exception as error:
+            reason = str(error) if isinstance(error, Violation) else f"{type(error).__name__}: {error}"
+            raise Violation(f"seed {seed}: {reason}; make simulate SEEDS={seed}-{seed} runs it again") from error
+        return world
