@@ -145,6 +145,9 @@ def test_other_databases_are_refused(text: str) -> None:
 def test_listen_address_of_the_database_defaults_to_the_database_and_needs_postgresql() -> None:
     assert settings_of(MAEL_DATABASE_URL="postgresql://a/db").database_listen_url == "postgresql://a/db"
     assert settings_of().database_listen_url == ""
+    assert settings_of(MAEL_DATABASE_URL="postgresql://a/db").listen_url == "postgresql://a/db"
+    pooled = settings_of(MAEL_DATABASE_URL="postgresql://a/db", MAEL_DATABASE_LISTEN_URL="off")
+    assert (pooled.database_listen_url, pooled.listen_url) == ("off", None)
     assert names_of(problems_of(MAEL_DATABASE_LISTEN_URL="postgresql://a/db")) == ["MAEL_DATABASE_LISTEN_URL"]
 
 
