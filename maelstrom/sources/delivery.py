@@ -101,7 +101,7 @@ class Delivery(Generic[Item]):
         seconds = DEFAULT_SECONDS if component is None else float(component.definition.maxdurationseconds)
         try:
             self._seat = await seat()
-            seconds = min(seconds, self._seat.allowed_seconds)
+            seconds = min(seconds, self._seat.allowed_seconds or seconds)
             epoch = await self._seat.admit(seconds)
         except LeaseLost as error:
             return Refused("Maelstrom.LeaseLost", error.message)

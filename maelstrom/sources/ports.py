@@ -44,6 +44,11 @@ class Slot(Deferrable, Protocol):
 class SlotLease(Protocol):
     """The right of this node to have so many requests of one source open."""
 
+    @property
+    def allowed_seconds(self) -> float:
+        """The longest request that may be admitted now; 0: not known yet, no slot is given then."""
+        ...
+
     def take(self) -> Slot | None:
         """A slot for a poll that may bring one item; None while none is free, or none may be used."""
         ...

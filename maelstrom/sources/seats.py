@@ -22,7 +22,7 @@ class Seat:
     @property
     def allowed_seconds(self) -> float:
         """The longest request that may be admitted now."""
-        return float(getattr(self._lease, "allowed_seconds", float("inf")))
+        return self._lease.allowed_seconds
 
     async def admit(self, seconds: float) -> int:
         return await self._slot.admit(seconds)

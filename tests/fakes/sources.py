@@ -81,6 +81,7 @@ class FakeLease:
         self.admitted: list[float] = []
         self.deferred: dict[str, float] = {}  # task → seconds; each keeps a slot busy
         self.before_defer: Callable[[], Awaitable[None]] | None = None
+        self.allowed_seconds = 86_400.0
         self.paused_until = 0.0
         self.ills: list[str] = []  # since the last `fit`
         self._news = asyncio.Event()

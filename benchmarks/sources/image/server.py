@@ -1,4 +1,4 @@
-"""An instant component: 200 to whatever comes whole; /first answers when the first POST since it was asked last came."""
+"""An instant component: 200 to whatever comes whole; /first says when the first POST since it was asked last came."""
 
 import asyncio
 import os
