@@ -56,7 +56,7 @@ def horizon_from_the_answer(patch: pytest.MonkeyPatch) -> None:
 
     def answered(self: Term, sent: float, row: str, capacity: int, limit: int, fits: bool) -> None:
         honest(self, sent, row, capacity, limit, fits)
-        self.horizon += 0.5
+        self.horizon += 0.6
 
     patch.setattr(Term, "answered", answered)
 
@@ -214,7 +214,7 @@ def raised_deadlines_used_at_once(patch: pytest.MonkeyPatch) -> None:
 # the database
 
 
-@noticed("cut", "crash", "limit")
+@noticed("cut", "crash")
 def no_guard(patch: pytest.MonkeyPatch) -> None:
     """Late and repeated statements take effect."""
 
@@ -256,7 +256,7 @@ def grant_without_a_lock(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(LeaseRows, "_free", free)
 
 
-@noticed("crash", "limit")
+@noticed("crash")
 def rows_are_limited(patch: pytest.MonkeyPatch) -> None:
     """One that drains for long keeps free slots from others."""
     honest = LeaseRows.grant
@@ -338,8 +338,11 @@ def ids_come_again(patch: pytest.MonkeyPatch) -> None:
         return honest(self, me, named)
 
     def saw(self: WaitOut, received: float, era: str, leases: Sequence[SeenLease]) -> Any:
-        self._era = era  # nothing is forgotten
-        return watched(self, received, era, leases)
+        self._era = era
+        before = dict(self._since)
+        found = watched(self, received, era, leases)
+        self._since = before | self._since  # nothing is forgotten
+        return found
 
     patch.setattr(LeaseRows, "grant", grant)
     patch.setattr(WaitOut, "saw", saw)

@@ -212,7 +212,7 @@ class Node:
     async def _work(self, lease: Lease, slot: Slot) -> None:
         dice, world = self._dice, self.world
         longest = min(world.longest, lease.allowed_seconds)
-        seconds = dice.choice((0.2, 1.0, longest, dice.uniform(0.1, longest)))
+        seconds = longest if world.all_long else dice.choice((0.2, 1.0, longest, dice.uniform(0.1, longest)))
         await slot.admit(seconds)
         admitted = self.clock.monotonic()
         await asyncio.sleep(dice.choice((0.0, 0.0, 0.9 * SLACK_SECONDS)))
@@ -222,13 +222,15 @@ class Node:
         world.oracle.begin(world.now, request)
         ends = seconds / self.clock.rate
         request.cut = world.after(ends, world.oracle.end, request)  # also if nobody is left to cut it
-        took = ends * dice.choice((0.01, 0.1, 0.5, 1.0))
+        took = ends * (1.0 if world.all_long else dice.choice((0.01, 0.1, 0.5, 1.0)))
         later = dice.random() < 0.12
         answered = asyncio.get_running_loop().create_future()
         world.after(took, self._answered, self.process, request, answered, later)
         await answered
         if later and self.clock.monotonic() - admitted < seconds:
             await self._defer(slot, request)
+        else:
+            world.oracle.end(request)
 
     def _answered(self, process: Process, request: Request, answered: asyncio.Future[None], later: bool) -> None:
         """The component is done. If its caller is gone it may go on up to the deadline, for all that is known."""

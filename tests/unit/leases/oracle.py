@@ -6,11 +6,12 @@ each statement must keep, so that a mistake is found where it is made and not on
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from maelstrom.leases.rows import OwnLease
-from tests.fakes.lease_rows import Image, LeaseRows
+from maelstrom.leases.rows import NEW_SOURCES, OwnLease, Want
+from tests.fakes.lease_rows import Image, LeaseRows, Source
 
 
 class Violation(AssertionError):
@@ -64,6 +65,16 @@ class Oracle:
             self._granted(result)
         elif name == "bury" and result and values[0] in trusting and not self.went_back:
             self.fail("a session was buried while its node could rely on it")
+
+    def obtainable(self, wants: Sequence[Want]) -> int:
+        """What is free of the sources that capacity is asked for."""
+        return sum(self._free(self.rows.sources.get(want.source)) for want in wants if want.capacity > 0)
+
+    def _free(self, source: Source | None) -> int:
+        if source is None or source.removed:
+            return 0
+        new = self.rows.total(NEW_SOURCES) if source.epoch == 0 else 0
+        return max(0, (source.m or 0) - self.rows.total(source.id) - new)
 
     def new_era(self) -> None:
         if not self.went_back:

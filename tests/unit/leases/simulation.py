@@ -8,6 +8,7 @@ hold all of the limit again, within the time that was promised.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +19,7 @@ from tests.support.processes import Handle, ProcessLoop
 from tests.unit.leases.faults import FAULTS, Faults
 from tests.unit.leases.nodes import Node
 from tests.unit.leases.oracle import Oracle, Request, Violation
-from tests.unit.leases.pace import CONFIRM_SECONDS, LONGEST, LOST_COMMITS, RATE, SLACK_SECONDS, TTL, quick
+from tests.unit.leases.pace import BEAT, CONFIRM_SECONDS, LONGEST, LOST_COMMITS, RATE, SLACK_SECONDS, TTL, quick
 
 __all__ = ["FAULTS", "Violation", "World", "simulate"]
 
@@ -30,8 +31,13 @@ class World:
         self.loop = ProcessLoop(dice)
         self.rows = LeaseRows(now=lambda: dice.uniform(0, 2e9))
         self.limit = dice.choice((1, 2, 3, 5))
-        self.longest = LONGEST  # s: the deadline that is put
-        longest = round(LONGEST * 1000)
+        kinds = sorted(set(faults))
+        kinds = dice.sample(kinds, min(len(kinds), dice.choice((1, 2, 3, 5))))
+        # In an outage nobody dies: afterwards nobody waits for deadlines, however long they are.
+        self.outages_only = kinds == ["outage"]
+        self.longest = 5 * LONGEST if self.outages_only else LONGEST  # s: the deadline that is put
+        self.all_long = dice.random() < 0.3  # every request takes all of its time
+        longest = round(self.longest * 1000)
         self.source = self.rows.add_source(
             self.limit, high_ms=longest, settled_ms=longest, width=dice.choice((1, 2, 5))
         )
@@ -43,8 +49,7 @@ class World:
         self.loss = drawn if loss is None else loss  # of requests and answers
         self.nodes = [Node(self, i) for i in range(dice.choice((2, 2, 3, 3, 4, 5)))]
         self._images: list[tuple[float, Image]] = []
-        kinds = sorted(set(faults))
-        self._faults = Faults(self, dice.sample(kinds, min(len(kinds), dice.choice((1, 2, 3, 5)))))
+        self._faults = Faults(self, kinds)
 
     @property
     def now(self) -> float:
@@ -70,20 +75,26 @@ class World:
         self._faults.end()
         for node in self.nodes:
             node.calm()
-        deadline = self.now + 4 * TTL + 1.1 * (self.rows.sources[self.source].high_ms / 1000 + 3) + LOST_COMMITS
+        source = self.rows.sources[self.source]
+        waits = 0.0 if self.outages_only else 2 * TTL + 1.1 * (source.high_ms / 1000 + 3) + LOST_COMMITS
+        deadline = self.now + waits + TTL + 14 * BEAT
         while not self._all_is_used():
             self._check()
             if self.now > deadline:
                 held = {node.name: node.capacity for node in self.nodes}
-                raise Violation(f"I3: {held} of {self.limit} slots held at the end")
+                raise Violation(f"I3, I4: {held} of {self.limit} slots held at the end, pollers of {source.width}")
             await asyncio.sleep(0.25)
         most = max(m for _, m in self.oracle.limits)
-        if self.rows.sources[self.source].max_inflight > most and not self.oracle.forgiven:
-            raise Violation(f"the audit says {self.rows.sources[self.source].max_inflight} were open, of {most}")
+        if source.max_inflight > most and not self.oracle.forgiven:
+            raise Violation(f"the audit says {source.max_inflight} were open, of {most}")
 
     def _all_is_used(self) -> bool:
-        fit = [node for node in self.nodes if not node.broken]
-        return sum(node.capacity for node in fit) == self.limit and all(node.trusted for node in self.nodes)
+        """All of the limit is held by those who can work, and their pollers are the same in number to within one."""
+        fit = [node.capacity for node in self.nodes if not node.broken]
+        width = self.rows.sources[self.source].width or 1
+        pollers = [math.ceil(capacity / width) for capacity in fit]
+        even = self.outages_only or max(pollers) - min(pollers) <= 1  # a busy one drains for as long as it takes
+        return even and sum(fit) == self.limit and all(node.trusted for node in self.nodes)
 
     def _check(self) -> None:
         if self.oracle.failure:
@@ -99,10 +110,13 @@ class World:
 
     def execute(self, name: str, values: tuple[Any, ...], named: dict[str, Any]) -> Any:
         era = self.rows.era
+        wanted = self.oracle.obtainable(values[1]) if name == "grant" else 0
         result = getattr(self.rows, name)(*values, **named)
         if result:
             trusting = {node.session for node in self.nodes if node.trusted} if name == "bury" else set()
             self.oracle.executed(name, values, result, trusting)
+        if wanted and result == []:
+            self.oracle.fail(f"nothing was granted where {wanted} were free")
         if self.rows.era != era:
             self.oracle.new_era()
         return result
