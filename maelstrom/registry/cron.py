@@ -1,9 +1,9 @@
 """The ledger of cron: which planned times were decided, and what became of their runs. One method, one transaction.
 
 Who may fire a planned time is decided here and nowhere else: its run is inserted under the lock of the source's row, by
-a key that lets it in once. That holds whatever several nodes believe at the same time. What was planned at or before
-the row's `floor` was decided, too, although its run is not kept any more; and who plans with an older epoch than the
-row's decides nothing.
+a key that lets it in once. That holds whatever several nodes believe at the same time. What was decided
+stays known when its run is not kept any more (`cron_spans`); and who plans with an older epoch than the row's decides
+nothing.
 
 All methods raise only errors of `model/errors`; after Unavailable a change may have been made all the same.
 """
@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from maelstrom.model.cron import Anchor, Ended, Followed, Opened, OpenRun, Tick
 from maelstrom.model.errors import Conflict, LeaseLost
-from maelstrom.registry import cron_history
+from maelstrom.registry import cron_history, cron_spans
 from maelstrom.registry.cron_opening import RUNNING, Batch, Writer, decided, open_of, open_run
 from maelstrom.registry.cron_tables import cron_runs, cron_sources
 from maelstrom.registry.engine import autocommit, is_postgresql, transaction
@@ -175,7 +175,7 @@ async def _locked(connection: AsyncConnection, sources: Collection[int]) -> dict
 async def _follow(connection: AsyncConnection, one: Followed, row: Row[Any] | None, now: int, epoch: int) -> Anchor:
     if row is None:
         values = {"source": one.source, "version": one.version, "schedule": one.schedule, "epoch": epoch}
-        await connection.execute(insert(cron_sources).values(**values, anchor=now, since=now, floor=0))
+        await connection.execute(insert(cron_sources).values(**values, anchor=now, since=now))
         return Anchor(now, now)
     if row.epoch > epoch:
         raise LeaseLost("another node plans by now")
@@ -194,7 +194,9 @@ async def _follow(connection: AsyncConnection, one: Followed, row: Row[Any] | No
 
 
 def _may_fire(row: Row[Any] | None, tick: Tick, epoch: int) -> bool:
-    return row is not None and row.epoch <= epoch and tick.planned > max(row.floor, row.since)
+    if row is None or row.epoch > epoch or tick.planned <= row.since:
+        return False
+    return not cron_spans.covers(cron_spans.read(row.pruned), tick.planned)
 
 
 def _end(one: Ended) -> dict[str, Any]:

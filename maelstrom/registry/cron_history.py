@@ -12,6 +12,7 @@ from maelstrom.model.cron import CronRun
 from maelstrom.model.errors import NotFound
 from maelstrom.model.source import SourceKey
 from maelstrom.model.stored import SourceFilter
+from maelstrom.registry import cron_spans
 from maelstrom.registry.cron_tables import cron_runs, cron_sources
 from maelstrom.registry.names import is_named
 from maelstrom.registry.tables import event_sources
@@ -58,19 +59,25 @@ async def crowded(connection: AsyncConnection, now: float, sources: Collection[i
 
 
 async def prune(connection: AsyncConnection, source: int, now: float) -> None:
-    """The caller holds the lock of the source's row. What was decided of the planned ones stays known: the floor."""
+    """The caller holds the lock of the source's row. What was decided of the planned ones stays known.
+
+    Times that lie ahead were fired by a clock that has been set back since; they do not count among the newest.
+    """
     table = cron_runs.c
-    of_it = select(table.id, table.kind, table.planned, table.began_at, table.state).where(table.source == source)
-    rows = (await connection.execute(of_it.order_by(*_newest_first()))).all()
+    of_it = select(table.id, table.kind, table.planned, table.began_at, table.state)
+    over = of_it.where(table.source == source, table.planned <= now)
+    rows = (await connection.execute(over.order_by(table.planned.desc(), *_newest_first()))).all()
     kept = [row for row in rows[:KEPT_RUNS] if row.began_at >= now - KEPT_SECONDS] or rows[:1]
     ids = {row.id for row in kept}
     gone = [row for row in rows if row.id not in ids and row.state != "running"]
     if not gone:
         return
-    planned = [row.planned for row in gone if row.kind == "planned"]
-    if planned:
-        lower = and_(cron_sources.c.source == source, cron_sources.c.floor < max(planned))
-        await connection.execute(update(cron_sources).where(lower).values(floor=max(planned)))
+    this = cron_sources.c.source == source
+    pruned = (await connection.execute(select(cron_sources.c.pruned).where(this))).scalar()
+    if pruned is not None:
+        times = [row.planned for row in gone if row.kind == "planned"]
+        spans = cron_spans.extended(cron_spans.read(pruned), times)
+        await connection.execute(update(cron_sources).where(this).values(pruned=cron_spans.as_text(spans)))
     await connection.execute(delete(cron_runs).where(table.id.in_([row.id for row in gone])))
 
 

@@ -29,7 +29,7 @@ cron_sources = Table(
     Column("active", Boolean, nullable=False, server_default=true()),
     Column("anchor", BigInteger, nullable=False),  # s since 1970, as all planned times: `@every` counts from here
     Column("since", BigInteger, nullable=False),  # nothing planned at or before it is made up for
-    Column("floor", BigInteger, nullable=False),  # the latest planned time whose run was pruned: it was decided
+    Column("pruned", Text, nullable=False, server_default="[]"),  # planned times whose runs are not kept: `cron_spans`
     Column("epoch", BigInteger, nullable=False),  # of the one who plans: older ones decide nothing any more
 )
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
 from maelstrom.model.cron import Opened, Outcome
-from maelstrom.model.errors import Draining, MaelstromError
+from maelstrom.model.errors import Draining, MaelstromError, Unavailable
 from maelstrom.model.source import EventSource, SourceKey
 from maelstrom.model.stored import Snapshot
 from maelstrom.sources.cron_clock import ClusterClock
@@ -66,7 +66,7 @@ class Cron:
             zone=zone,
         )
         self._records: dict[SourceKey, SourceRecord] = {}
-        self._stopping = False
+        self._running = self._stopping = False
 
     def start(self) -> None:
         self._view.subscribe(self._follow)
@@ -74,6 +74,7 @@ class Cron:
 
     async def run(self) -> None:
         """Until stopped."""
+        self._running = True
         try:
             if buried := await self._ledger.bury_former(self._clock.guess()):
                 log.warning("runs ended with a former process of this node", extra={"runs": buried})
@@ -108,6 +109,8 @@ class Cron:
         """Begins a run on this node, whoever plans; its id. Raises Conflict where the source forbids it now."""
         if self._stopping:
             raise Draining("the node stops")
+        if not self._running:
+            raise Unavailable("the node has not started yet")
         tick = new_tick(self._means, source, int(await self._clock.now()))
         promised_at = self._means.clock.monotonic()
         opened = await self._ledger.open_manual(tick, self._clock.guess())

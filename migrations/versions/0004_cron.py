@@ -20,7 +20,7 @@ def upgrade() -> None:
         sa.Column("active", sa.Boolean, nullable=False, server_default=sa.true()),
         sa.Column("anchor", sa.BigInteger, nullable=False),
         sa.Column("since", sa.BigInteger, nullable=False),
-        sa.Column("floor", sa.BigInteger, nullable=False),
+        sa.Column("pruned", sa.Text, nullable=False, server_default="[]"),
         sa.Column("epoch", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("source", name="pk_cron_sources"),
     )

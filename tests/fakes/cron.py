@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from maelstrom.model.cron import Anchor, Ended, Followed, Opened, OpenRun, Outcome, RunKind, Tick
 from maelstrom.model.errors import Conflict, LeaseLost, MaelstromError
+from maelstrom.registry.cron_spans import Spans, covers, extended
 
 KEPT_RUNS = 100
 
@@ -34,7 +35,7 @@ class Progress:
     since: int
     epoch: int
     active: bool = True
-    floor: int = 0
+    pruned: Spans = ()
 
 
 class Tables:
@@ -70,12 +71,14 @@ class FakeLedger:
         self.tables = tables
         self.process = process
         self.home = home
+        self.cut: MaelstromError | None = None  # only this process cannot reach it
 
     async def _call(self, name: str) -> None:
         await asyncio.sleep(self.tables.seconds.get(name, 0))
         self.tables.calls.append(name)
-        if self.tables.broken is not None:
-            raise self.tables.broken
+        error = self.cut or self.tables.broken
+        if error is not None:
+            raise error
 
     def _answer_lost(self) -> None:
         lost, self.tables.lost = self.tables.lost, None
@@ -122,7 +125,9 @@ class FakeLedger:
         opened = []
         for tick in ticks:
             source = self.tables.sources.get(tick.source)
-            if source is None or source.epoch > epoch or tick.planned <= max(source.floor, source.since):
+            if source is None or source.epoch > epoch or tick.planned <= source.since:
+                continue
+            if covers(source.pruned, tick.planned):
                 continue
             known = next((row for row in self.tables.rows.values() if _same(row, tick)), None)
             if known is None:
@@ -141,8 +146,8 @@ class FakeLedger:
 
     async def attempt(self, run: str, number: int, promise_ms: int) -> bool:
         await self._call("attempt")
-        row = self.tables.rows[run]
-        if row.outcome.state != "running" or row.cancel:
+        row = self.tables.rows.get(run)
+        if row is None or row.outcome.state != "running" or row.cancel:
             return False
         row.open = replace(row.open, attempt=number, promise_ms=promise_ms)
         row.tries.append(number)
@@ -166,8 +171,8 @@ class FakeLedger:
     async def give_up(self, runs: Iterable[OpenRun], now: float) -> None:
         await self._call("give_up")
         for run in runs:
-            row = self.tables.rows[run.id]
-            if row.outcome.state == "running" and row.open.attempt == run.attempt:
+            row = self.tables.rows.get(run.id)
+            if row is not None and row.outcome.state == "running" and row.open.attempt == run.attempt:
                 row.outcome, row.ended_at = Outcome("lost"), now
 
     async def bury_former(self, now: float) -> int:
@@ -188,12 +193,13 @@ class FakeLedger:
     async def prune(self, now: float, sources: Collection[int] = ()) -> None:
         await self._call("prune")
         for source in sources or self.tables.sources:
-            rows = [row for row in self.tables.rows.values() if row.tick.source == source]
+            rows = [row for row in self.tables.rows.values() if row.tick.source == source and row.tick.planned <= now]
             rows.sort(key=lambda row: row.tick.planned, reverse=True)
             for row in rows[KEPT_RUNS:]:
                 if row.outcome.state != "running":
                     del self.tables.rows[row.tick.id]
-                    self.tables.sources[source].floor = max(self.tables.sources[source].floor, row.tick.planned)
+                    progress = self.tables.sources[source]
+                    progress.pruned = extended(progress.pruned, [row.tick.planned])
 
     def _open_of(self, tick: Tick) -> list[Row]:
         return [row for row in self.tables.running() if row.tick.source == tick.source]

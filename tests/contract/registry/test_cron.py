@@ -263,6 +263,17 @@ async def test_the_last_runs_stay_and_what_is_gone_is_not_fired_again(ledger: Le
     assert len(await fire(ledger, tick(times[-1] + 1))) == 1
 
 
+async def test_what_was_fired_by_a_clock_that_was_ahead_silences_nothing(ledger: Ledger) -> None:
+    await ledger.follow([followed()], NOW, 1)
+    ahead = [NOW + 3600 + n for n in range(KEPT_RUNS)]
+    for time_ in (*ahead, *(NOW + n for n in range(1, 12))):
+        for one in await ledger.open([tick(time_)], 1, time_):
+            await ledger.close([Ended(one.tick.id, Outcome("succeeded", 200), time_)])
+    await ledger.prune(NOW + 12)
+    assert len(await fire(ledger, tick(NOW + 12))) == 1
+    assert await fire(ledger, *(tick(time_) for time_ in (NOW + 1, *ahead))) == []
+
+
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 class TestHistory:
     """What people read; only the real one has it."""

@@ -40,7 +40,7 @@ class Node:
         self.worker = worker
         self.role = FakeRole(cluster.epochs)
         self.tasks = TaskOwner()
-        self.ledger = FakeLedger(cluster.tables, name, f"home of {name}")
+        self.ledger = cluster.ledger(cluster.tables, name, f"home of {name}")
         means = Means(worker, cluster.view.component, LoopClock(), self.tasks.spawn)
         self.cron = Cron(
             self.ledger,
@@ -66,6 +66,8 @@ class Node:
 
 class Cluster:
     """Nodes that share the ledger, the registry and the component. `skew`: by how much the ledger's clock is wrong."""
+
+    ledger: type[FakeLedger] = FakeLedger
 
     def __init__(self, *sources: EventSource) -> None:
         self.skew = 0.0
@@ -551,6 +553,9 @@ async def test_a_run_by_hand_is_worked_by_the_node_that_is_asked_also_of_a_disab
     async with cluster_of(source(enabled=False)) as cluster:
         cluster.node()
         asked = cluster.node(role=False)
+        with pytest.raises(Unavailable, match="not started"):
+            await asked.cron.run_now(source(enabled=False))
+        await asyncio.sleep(1)
         id = await asked.cron.run_now(source(enabled=False))
         await asyncio.sleep(1)
         row = cluster.tables.rows[id]
