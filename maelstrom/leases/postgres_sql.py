@@ -79,12 +79,13 @@ up as (
   update leases l set busy_ms = coalesce(w.busy, l.busy_ms), busy_seq = l.busy_seq + (w.busy is not null)::int,
     capacity = least(l.capacity, coalesce(w.c, l.capacity)), in_flight = w.n
   from w, me where l.id = w.lease and l.session = me.id
-  returning l.id, l.source, l.capacity, w.c is not null cut)
-select up.id, up.capacity, coalesce(s.m, 0) m,
-  (select coalesce(sum(least(l.capacity, coalesce(w.c, l.capacity))), 0) from leases l
-    left join w on w.lease = l.id where l.source = s.id) <= coalesce(s.m, 0) fits,
+  returning l.id, l.source, l.capacity, w.c is not null cut),
+total as (
+  select l.source, sum(least(l.capacity, coalesce(w.c, l.capacity))) n from leases l left join w on w.lease = l.id
+  where l.source in (select source from up) group by l.source)
+select up.id, up.capacity, coalesce(s.m, 0) m, total.n <= coalesce(s.m, 0) fits,
   (select count(pg_notify('leases', source::text)) from up where cut) told
-from me left join (up join event_sources s on s.id = up.source) on true
+from me left join (up join event_sources s on s.id = up.source join total on total.source = s.id) on true
 """
 
 RELEASE = f"""{GUARD}, del as (
