@@ -1,6 +1,6 @@
 """How long a component takes from nothing to its first byte, beside `docker run -d` of the same image.
 
-    python -m benchmarks.cold_start [--runs 20] [--image NAME --port 8080]
+    python -m benchmarks.cold_start [--runs 30] [--image NAME --port 8080]
 
 Every round measures each way once, in turn, so that whatever else the machine does hits all of them.
 """

@@ -25,7 +25,7 @@ Way = Callable[[], Awaitable[dict[str, float]]]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Cold starts beside `docker run -d` of the same image.")
-    parser.add_argument("--runs", type=int, default=20, help="rounds, each measures every way once")
+    parser.add_argument("--runs", type=int, default=30, help="rounds, each measures every way once")
     parser.add_argument("--image", default="", help="an image that serves HTTP; default: the least server there is")
     parser.add_argument("--port", type=int, default=8080)
     options = parser.parse_args()
@@ -51,6 +51,7 @@ async def measure(image: str, port: int, runs: int) -> dict[str, list[dict[str, 
     }
     results: dict[str, list[dict[str, float]]] = {name: [] for name in ways}
     try:
+        await daemon.settle(client)
         for way in ways.values():
             await way()  # the first of each opens connections and fills caches
         for _ in range(runs):

@@ -17,6 +17,7 @@ import docker
 
 BIN = Path(sys.executable).parent
 READY_SECONDS = 60.0
+POOL = 2  # network sandboxes, as by default
 
 
 class Daemon:
@@ -35,6 +36,7 @@ class Daemon:
             "MAEL_ADMIN_LISTEN": "127.0.0.1:0",
             "MAEL_INTERNAL_LISTEN": "127.0.0.1:0",
             "MAEL_STOP_CONTAINERS": "true",
+            "MAEL_SANDBOX_POOL": str(POOL),
             "MAEL_LOG_LEVEL": "warning",
         }
         self._process = subprocess.Popen([str(BIN / "maelstromd")], env=self._environ)
@@ -42,9 +44,7 @@ class Daemon:
         self._put(image, port)
 
     async def request(self, client: docker.APIClient) -> dict[str, float]:
-        """Waits until nothing runs, then asks once."""
-        while self._containers(client):  # noqa: ASYNC110 - the engine is another process
-            await asyncio.sleep(0.05)
+        """Asks once, then waits until all is as before: what follows is measured on an engine at rest."""
         began = time.perf_counter()
         reader, writer = await asyncio.open_connection(*self._address)
         writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
@@ -53,16 +53,26 @@ class Daemon:
         writer.close()
         if not answer.startswith(b"HTTP/1.1 200"):
             raise RuntimeError(f"the gateway answered {answer[:200]!r}")
+        await self.settle(client)
         return {"total": (ended - began) * 1000}
+
+    async def settle(self, client: docker.APIClient) -> None:
+        """Until nothing of the component is left, and as many sandboxes are ready as there should be."""
+        while not self._as_before(client):  # noqa: ASYNC110 - the engine is another process
+            await asyncio.sleep(0.05)
 
     def stop(self) -> None:
         self._process.terminate()
         self._process.wait(60)
         self._directory.cleanup()
 
-    def _containers(self, client: docker.APIClient) -> list[Any]:
-        labels = [f"maelstrom_node={self._cluster}-daemon", "maelstrom_component"]
-        found: list[Any] = client.containers(all=True, filters={"label": labels})
+    def _as_before(self, client: docker.APIClient) -> bool:
+        sandboxes = self._listed(client, "maelstrom_sandbox")
+        return not self._listed(client, "maelstrom_component") and [s["State"] for s in sandboxes] == ["running"] * POOL
+
+    def _listed(self, client: docker.APIClient, label: str) -> list[Any]:
+        filters = {"label": [f"maelstrom_node={self._cluster}-daemon", label]}
+        found: list[Any] = client.containers(all=True, filters=filters)
         return found
 
     def _wait_ready(self) -> tuple[str, int]:

@@ -28,10 +28,14 @@ class Discards:
         self._under_way: set[Future[Any]] = set()
 
     def remove(self, *containers: str) -> None:
-        """Kills and removes them, in order. Any thread may call it."""
+        """Kills and removes them, in order; an empty id is none. Any thread may call it."""
+
+        unwanted = [container for container in containers if container]
+        if not unwanted:
+            return
 
         def work(client: EngineClient) -> None:
-            for container in containers:
+            for container in unwanted:
                 client.remove(container)
 
         try:
@@ -49,8 +53,7 @@ class Discards:
         def ended(made: Future[str]) -> None:
             try:
                 there = not made.cancelled() and made.exception() is None
-                if containers := [*([made.result()] if there else []), *also]:
-                    self.remove(*containers)
+                self.remove(made.result() if there else "", *also)
             finally:
                 self._under_way.discard(made)
 

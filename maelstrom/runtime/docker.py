@@ -10,7 +10,6 @@ import logging
 import math
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 import docker.errors
@@ -69,58 +68,73 @@ class DockerRuntime:
 
     async def create(self, component: Component, instance_id: str) -> str:
         reach = await self.reach()
-        sandbox = await self._sandboxes.take() if may_join(component.definition) else ""
+        while True:
+            sandbox = self._sandboxes.take() if may_join(component.definition) else ""
+            try:
+                body = create_body(
+                    component,
+                    instance_id,
+                    self._identity,
+                    private_url=self.private_url,
+                    publication=reach.publication,
+                    sandbox=sandbox,
+                )
+            except ValueError as error:
+                self._sandboxes.give_back(sandbox)
+                raise RuntimeFailed(str(error), hint="correct the component's definition") from error
+            container = await self._make(body, sandbox)
+            if container:
+                return container
+
+    async def _make(self, body: dict[str, Any], sandbox: str) -> str:
+        """The container's id; empty if its sandbox has ended, which the engine would say only at the start."""
+        made = self._engine.submit("make", lambda client: client.make(body))
         try:
-            body = create_body(
-                component,
-                instance_id,
-                self._identity,
-                private_url=self.private_url,
-                publication=reach.publication,
-                sandbox=sandbox,
-            )
-        except ValueError as error:
-            self._give_back(sandbox)
-            raise RuntimeFailed(str(error), hint="correct the component's definition") from error
-        future = self._engine.submit("make", lambda client: client.make(body))
-        try:
-            container = await self._engine.result("make", future)
+            container, runs = await asyncio.gather(self._engine.result("make", made), self._sandboxes.runs(sandbox))
         except (asyncio.CancelledError, EngineUnavailable):
             # nobody will ever know the id of what may be made now
             self._sandboxes.ended(sandbox)
-            self._discards.remove_made(future, *([sandbox] if sandbox else []))
+            self._discards.remove_made(made, sandbox)
             raise
         except MaelstromError:
-            self._give_back(sandbox)
-            raise
-        if sandbox:
-            self._sandboxes.lend(sandbox, container)
-        return container
-
-    def _give_back(self, sandbox: str) -> None:
-        if sandbox:
             self._sandboxes.give_back(sandbox)
+            raise
+        if not runs:
+            self._sandboxes.ended(sandbox)
+            self._discards.remove(container, sandbox)
+            return ""
+        self._sandboxes.lend(sandbox, container)
+        return container
 
     async def start(self, container: str) -> Observed:
         reach = await self.reach()
 
-        def work(client: EngineClient) -> Seen:
+        def work(client: EngineClient) -> dict[str, Any]:
             client.start(container)
-            return _look(client, client.container(container))
+            return client.container(container)
 
-        seen = await self._engine.call("make", work)
+        # the sandbox is looked at meanwhile: whether it is still the one that was joined, its start time tells
+        body, sandbox = await asyncio.gather(self._engine.call("make", work), self._lender_of(container))
         self._sandboxes.note_start()
-        return observe(seen.container, reach.publication, reach.host, seen.sandbox)
+        return await self._observed(body, sandbox, reach)
 
     async def inspect(self, container: str) -> Observed | None:
         reach = await self.reach()
+        body, sandbox = await asyncio.gather(self._look(container), self._lender_of(container))
+        return None if body is None else await self._observed(body, sandbox, reach)
 
-        def work(client: EngineClient) -> Seen | None:
-            body = client.container_if_any(container)
-            return None if body is None else _look(client, body)
+    async def _lender_of(self, container: str) -> dict[str, Any] | None:
+        """What the engine says of a sandbox that is known to be lent to it."""
+        lent = self._sandboxes.lent_to(container)
+        return await self._look(lent) if lent else None
 
-        seen = await self._engine.call("look", work)
-        return None if seen is None else observe(seen.container, reach.publication, reach.host, seen.sandbox)
+    async def _look(self, container: str) -> dict[str, Any] | None:
+        return await self._engine.call("look", lambda client: client.container_if_any(container))
+
+    async def _observed(self, body: dict[str, Any], sandbox: dict[str, Any] | None, reach: Reach) -> Observed:
+        if sandbox is None and (unknown := lender(body)):
+            sandbox = await self._look(unknown)
+        return observe(body, reach.publication, reach.host, sandbox)
 
     async def list(self) -> list[Observed]:
         def work(client: EngineClient) -> list[dict[str, Any]]:
@@ -212,19 +226,6 @@ class DockerRuntime:
         self._sandboxes.close()
         await self._discards.settle(UNWANTED_SECONDS)
         self._engine.close()
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What inspect says of a container, and of the one whose network it joined."""
-
-    container: dict[str, Any]
-    sandbox: dict[str, Any] | None
-
-
-def _look(client: EngineClient, body: dict[str, Any]) -> Seen:
-    sandbox = lender(body)
-    return Seen(body, client.container_if_any(sandbox) if sandbox else None)
 
 
 def _way(reach: Reach) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 
 import docker.errors
 
-from maelstrom.model.errors import EngineUnavailable, MaelstromError
+from maelstrom.model.errors import EngineUnavailable, MaelstromError, RuntimeFailed
 from maelstrom.plan.backoff import Backoff
 from maelstrom.runtime.client import EngineClient
 from maelstrom.runtime.discards import Discards
@@ -85,42 +85,38 @@ class Sandboxes:
                 self._discards.remove(sandbox)
         self._wanted.clear()
 
-    async def take(self) -> str:
-        """A sandbox that runs, for the caller alone; empty if there is none. Raises EngineUnavailable."""
+    def take(self) -> str:
+        """A sandbox for the caller alone, who looks whether it still `runs`; empty if there is none."""
         self.note_start()
-        while self._ready:
-            sandbox = next(iter(self._ready))
-            del self._ready[sandbox]
-            self._lent[sandbox] = ""
-            self._wanted.set()
-            runs = False
-            try:
-                runs = await self._runs(sandbox)
-            finally:
-                if not runs:
-                    self.drop(sandbox)
-            if runs:
-                return sandbox
-        return ""
+        if not self._ready:
+            return ""
+        sandbox = next(iter(self._ready))
+        del self._ready[sandbox]
+        self._lent[sandbox] = ""
+        self._wanted.set()
+        return sandbox
 
-    async def _runs(self, sandbox: str) -> bool:
-        body = await self._engine.call("look", lambda client: client.container_if_any(sandbox))
+    async def runs(self, sandbox: str) -> bool:
+        """True also where none was taken. Raises EngineUnavailable."""
+        if not sandbox:
+            return True
+        try:
+            body = await self._engine.call("look", lambda client: client.container_if_any(sandbox))
+        except RuntimeFailed:
+            return False
         return body is not None and bool(body["State"]["Running"])
 
     def lend(self, sandbox: str, container: str) -> None:
-        self._lent[sandbox] = container
+        if sandbox:
+            self._lent[sandbox] = container
 
     def give_back(self, sandbox: str) -> None:
         """It was taken for a container that was never made."""
         self._lent.pop(sandbox, None)
-        if len(self._ready) < self.most:
+        if sandbox and len(self._ready) < self.most:
             self._ready[sandbox] = None
         else:
             self._discards.remove(sandbox)
-
-    def drop(self, sandbox: str) -> None:
-        self._lent.pop(sandbox, None)
-        self._discards.remove(sandbox)
 
     def lent_to(self, container: str) -> str:
         return next((sandbox for sandbox, user in self._lent.items() if user == container), "")
