@@ -170,10 +170,20 @@ class Writer:
         for term in terms.values():
             term.seeks = False
         done = await self.session.send(lambda me: self._statements.grant(me, wants))
-        for row in done[1] if done is not None else ():
-            terms[row.source].granted(row.id, row.capacity, row.epoch)
-            log.info("lease granted", extra={"source": row.source, "capacity": row.capacity, "epoch": row.epoch})
+        if done is not None:
+            self._granted(done[1])
         return True
+
+    def _granted(self, rows: Sequence[OwnLease]) -> None:
+        """What was asked for may have been dropped meanwhile, and even be held again."""
+        terms = {term.source: term for term in self._terms()}
+        for row in rows:
+            term = terms.get(row.source)
+            if term is None or term.row not in (None, row.id):
+                self._strays.add(row.id)
+                continue
+            term.granted(row.id, row.capacity, row.epoch)
+            log.info("lease granted", extra={"source": row.source, "capacity": row.capacity, "epoch": row.epoch})
 
     async def _release(self) -> bool:
         spent = [term for term in self._terms() if term.spent]

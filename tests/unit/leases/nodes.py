@@ -242,13 +242,8 @@ class Node:
     async def _defer(self, slot: Slot, request: Request) -> None:
         world, token = self.world, f"task {self._dice.random()}"
         seconds = self._dice.uniform(0.2, LONGEST)
-        asked = world.now
-        world.deferred(request, token)
+        world.deferring(request, token, seconds / self.clock.rate)
         if not await slot.defer(token, seconds):
             world.oracle.end(request)  # it is told to be over
-        elif request in world.oracle.open:
-            request.cut.cancel()
-            left = asked + seconds / self.clock.rate - world.now
-            request.cut = world.after(left, world.oracle.end, request)
-            if self._dice.random() < 0.8:
-                world.after(left * self._dice.random(), world.answer, request, token)
+        elif self._dice.random() < 0.8:
+            world.after(seconds * self._dice.random(), world.answer, request, token)

@@ -49,6 +49,7 @@ class World:
         self.loss = drawn if loss is None else loss  # of requests and answers
         self.nodes = [Node(self, i) for i in range(dice.choice((2, 2, 3, 3, 4, 5)))]
         self._images: list[tuple[float, Image]] = []
+        self._deferring: dict[str, tuple[Request | None, float]] = {}
         self._faults = Faults(self, kinds)
 
     @property
@@ -115,6 +116,9 @@ class World:
         if result:
             trusting = {node.session for node in self.nodes if node.trusted} if name == "bury" else set()
             self.oracle.executed(name, values, result, trusting)
+        if name == "defer":
+            for item in result or ():
+                self._deferred(item.task)
         if wanted and result == []:
             self.oracle.fail(f"nothing was granted where {wanted} were free")
         if self.rows.era != era:
@@ -158,8 +162,16 @@ class World:
         if running:
             self.dice.choice(running).answer(token)
 
-    def deferred(self, request: Request, token: str) -> None:
+    def deferring(self, request: Request, token: str, seconds: float) -> None:
+        """From when its row is there the request has so long, counted from now; until then it has its deadline."""
         request.task = name_of(token)
+        self._deferring[request.task] = request, self.now + seconds
+
+    def _deferred(self, task: str) -> None:
+        request, until = self._deferring.pop(task, (None, 0.0))
+        if request is not None and request in self.oracle.open:
+            request.cut.cancel()
+            request.cut = self.after(max(0.0, until - self.now), self.oracle.end, request)
 
 
 def simulate(seed: int, **options: Any) -> World:

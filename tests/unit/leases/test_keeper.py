@@ -504,3 +504,20 @@ async def test_beats_cost_one_statement_whatever_the_number_of_leases() -> None:
         sent = a.line.sent[before:]
         assert set(sent) == {"beat", "view"}
         assert 95 <= sent.count("beat") <= 101
+
+
+@in_virtual_time
+async def test_what_is_granted_after_its_source_was_dropped_and_held_again_is_not_lost() -> None:
+    async with cluster() as c:
+        a = await c.node("a")
+        source = c.source(2)
+        a.line.answers_after = 0.5
+        lease = a.keeper.hold(source)
+        await until(lambda: "grant" in a.line.sent)
+        a.keeper.drop(lease)
+        a.line.answers_after = 0.0
+        await asyncio.sleep(0.1)
+        again = a.keeper.hold(source)
+        await until(lambda: again.capacity == 2)
+        a.keeper.drop(again)
+        await until(lambda: c.database.total(source.id) == 0)
