@@ -5,8 +5,10 @@ Plain numbers, changed in place, read by whoever shows them. Nothing here decide
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -42,6 +44,7 @@ class SourceStatus:
     reason: str
     since: float
     counts: SourceCounts
+    oldest_sent_at: float = 0.0  # of the items that this node holds, seconds since 1970; 0: none, or it is not told
 
 
 class SourceRecord:
@@ -53,11 +56,25 @@ class SourceRecord:
         self._now = now
         self._enabled = True
         self._troubles: dict[str, str] = {}
+        self._held: Counter[float] = Counter()  # when the items that are held were sent
         self._since = now()
 
     def status(self) -> SourceStatus:
         state: SourceState = "disabled" if not self._enabled else "degraded" if self._troubles else "ok"
-        return SourceStatus(state, self._reason() if self._enabled else "", self._since, self.counts)
+        return SourceStatus(
+            state, self._reason() if self._enabled else "", self._since, self.counts, min(self._held, default=0.0)
+        )
+
+    @contextlib.contextmanager
+    def holding(self, sent_at: float) -> Iterator[None]:
+        """An item that was sent at that time is held by this node within the block."""
+        self._held[sent_at] += 1
+        try:
+            yield
+        finally:
+            self._held[sent_at] -= 1
+            if not self._held[sent_at]:
+                del self._held[sent_at]
 
     def enabled(self, enabled: bool) -> None:
         if enabled != self._enabled:

@@ -1,7 +1,7 @@
 """AWS SQS: what is particular to its messages; `poller` does the rest.
 
-    receive   hides a message for a short time only (`HIDDEN_SECONDS`), so that those of a dead node come back soon
-    keep      hides it again and again while the request is open
+    receive   hides a message for a short time
+    keep      hides it again and again while the request is open (`sqs_custody`)
     200       deletes it; exactly 200
     else      leaves it to its redelivery, after `visibilitytimeout` or what Retry-After says
     refused   (stop, lost lease) shows it to others at once
@@ -15,36 +15,32 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from maelstrom.activation.work import WorkRequest
 from maelstrom.model.clock import Clock
-from maelstrom.model.errors import MaelstromError, MessageGone, QueueMissing
-from maelstrom.model.source import MAX_VISIBILITY_SECONDS, EventSource, SqsSource
-from maelstrom.plan.backoff import Backoff
+from maelstrom.model.errors import MaelstromError, QueueMissing
+from maelstrom.model.source import EventSource, SqsSource
 from maelstrom.sources.kind import Answered, Outcome, Pause, Settled
-from maelstrom.sources.ports import Place, QueueMessage, Random, Spawn, Sqs, Told
+from maelstrom.sources.ports import Place, QueueMessage, Random, Spawn, Sqs
 from maelstrom.sources.record import SourceRecord
-from maelstrom.sources.sqs_batches import Batches
+from maelstrom.sources.sqs_custody import Custody, Held, hidden_seconds
 from maelstrom.sources.sqs_queues import MOST_WAITING, Walk
 from maelstrom.sources.sqs_request import asked_pause, retry_after, series, work_request
 
 log = logging.getLogger("maelstrom.sources")
 
-HIDDEN_SECONDS = 60  # at a time
-EXTEND_SHARE = 0.5  # of that time has passed when a message is hidden again
 MOST_POLLS = 50
-LAST_SECONDS = 60.0  # before SQS's 12 hours are over: the request ends, so that the message is worked once at a time
-EXTEND_AGAIN = Backoff(first=0.25, cap=5.0)
-DELETE_AGAIN = Backoff(first=0.25, cap=20.0)
 
 
 class TaskTokens(Protocol):
     """Answers Step Functions for messages that carry a task token."""
 
     async def keep(self, source: EventSource, message: QueueMessage, record: SourceRecord) -> None:
-        """Heartbeats until cancelled; returns when nobody waits for the task any more, or the message has no token."""
+        """Heartbeats; returns when nobody waits for the task any more, whose message is deleted then.
+
+        Does not return otherwise, also where the message has no token.
+        """
         ...
 
     async def settle(
@@ -52,20 +48,6 @@ class TaskTokens(Protocol):
     ) -> Settled | None:
         """Reports until the service has taken it; the message is deleted then. None: the message has no token."""
         ...
-
-
-@dataclass(eq=False, slots=True)
-class Held:
-    """A message that is hidden for us, and until when by our clock (monotonic)."""
-
-    message: QueueMessage
-    received: float
-    until: float
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)  # one change of its visibility at a time
-    settled: bool = False  # its visibility is decided: nobody hides it again
-
-
-QueueKey = tuple[Place, str]
 
 
 class SqsKind:
@@ -76,11 +58,10 @@ class SqsKind:
     ) -> None:
         self._service = service
         self._clock = clock
-        self._random = random
+        self._spawn = spawn
+        self._custody = Custody(service, clock=clock, random=random, spawn=spawn)
         self._tokens = tokens
         self._walks: dict[Hashable, Walk] = {}
-        self._deletions: Batches[QueueKey, str] = Batches(self._send_deletions, spawn, "delete messages")
-        self._changes: Batches[QueueKey, tuple[str, int]] = Batches(self._send_changes, spawn, "hide messages")
 
     # fetch
 
@@ -116,9 +97,10 @@ class SqsKind:
             if first and wait and len(walk.queues) > 1:
                 break  # now that they are known, each can have a fetch of its own
             if (messages := await self._receive(definition, walk, queue, wait, wanted)) or wait:
-                now = self._clock.monotonic()
-                hidden = min(definition.visibilitytimeout, HIDDEN_SECONDS)
-                return [Held(message, now, now + hidden) for message in messages]
+                now, visibility = self._clock.monotonic(), definition.visibilitytimeout
+                until = now + hidden_seconds(visibility)
+                place = Place.of(definition)
+                return [Held(message, place, visibility, now, until) for message in messages]
         return ()
 
     async def _receive(
@@ -126,7 +108,7 @@ class SqsKind:
     ) -> Sequence[QueueMessage]:
         messages: Sequence[QueueMessage] = ()
         walk.asking(queue, wait)
-        hidden = min(definition.visibilitytimeout, HIDDEN_SECONDS)
+        hidden = hidden_seconds(definition.visibilitytimeout)
         service = self._service.at(Place.of(definition))
         try:
             messages = await service.receive(queue, most=min(wanted, 10), wait=wait, visibility=hidden)
@@ -182,35 +164,26 @@ class SqsKind:
     # keep
 
     async def keep(self, source: EventSource, item: Held, record: SourceRecord) -> None:
-        """Hides the message again and again; returns when it is not ours any more."""
-        hidden = min(_definition(source).visibilitytimeout, HIDDEN_SECONDS)
-        end = item.received + MAX_VISIBILITY_SECONDS - LAST_SECONDS
-        while True:
-            await self._clock.sleep(hidden * EXTEND_SHARE * (1 - 0.2 * self._random()))
-            failures = 0
-            while (error := await self._extend(source, item, hidden, end)) is not None:
-                if isinstance(error, MessageGone):
-                    log.info("message given up", extra={"source": source.key.full_name, "reason": error.message})
-                    return
-                failures += 1
-                record.trouble("keep its messages hidden", error)
-                await self._clock.sleep(min(EXTEND_AGAIN.delay(failures, self._random()), hidden * EXTEND_SHARE))
-            record.well("keep its messages hidden")
+        """Hides the message again and again; returns when it is not ours any more, or nobody waits for its task."""
+        with record.holding(item.message.sent_at):
+            if self._tokens is None or not _definition(source).tasktoken:
+                await self._custody.keep(item, source.key, record)
+            else:
+                await self._keep_task(self._tokens, source, item, record)
 
-    async def _extend(self, source: EventSource, item: Held, seconds: int, end: float) -> MaelstromError | None:
-        async with item.lock:
-            if item.settled:
-                return None
-            if self._clock.monotonic() >= end:
-                return MessageGone("SQS hides a message for 12 hours at most")
-            return await self._change(source, item, seconds)
-
-    async def _change(self, source: EventSource, item: Held, seconds: int) -> MaelstromError | None:
-        begun = self._clock.monotonic()
-        error = await self._changes.add(self._key(source, item), (item.message.receipt, seconds))
-        if error is None:
-            item.until = begun + seconds
-        return error
+    async def _keep_task(self, tokens: TaskTokens, source: EventSource, item: Held, record: SourceRecord) -> None:
+        name = source.key.full_name
+        hiding = self._spawn(self._custody.keep(item, source.key, record), f"hide {name}")
+        beating = self._spawn(tokens.keep(source, item.message, record), f"beat {name}")
+        try:
+            await asyncio.wait({hiding, beating}, return_when=asyncio.FIRST_COMPLETED)
+            if not hiding.done() and beating.exception() is not None:  # which is logged by its owner
+                await asyncio.wait({hiding})
+            if not hiding.done():
+                await self._custody.delete(item, source.key, record, self._clock.sleep)
+        finally:
+            hiding.cancel()
+            beating.cancel()
 
     # settle
 
@@ -218,67 +191,26 @@ class SqsKind:
         self, source: EventSource, item: Held, outcome: Outcome, record: SourceRecord, pause: Pause
     ) -> Settled:
         if not isinstance(outcome, Answered):
-            return await self._show(source, item, 0, record, pause)
+            await self._custody.show(item, 0, record, pause)
+            return Settled.FAILED
         settled: Settled | None = Settled.SUCCEEDED if outcome.answer.status == 200 else None
         if self._tokens is not None and _definition(source).tasktoken:
             settled = await self._tokens.settle(source, item.message, outcome, record, pause) or settled
         if settled is not None:
-            return await self._delete(source, item, settled, record, pause)
-        return await self._show(source, item, self._comes_back(source, item, outcome), record, pause)
-
-    async def _delete(
-        self, source: EventSource, item: Held, settled: Settled, record: SourceRecord, pause: Pause
-    ) -> Settled:
-        """Until SQS has done it, or another receipt holds the message; it is kept hidden meanwhile."""
-        failures = 0
-        while (error := await self._deletions.add(self._key(source, item), item.message.receipt)) is not None:
-            if isinstance(error, MessageGone | QueueMissing):
-                fields = {"source": source.key.full_name, "message": item.message.id, "reason": error.message}
-                log.warning("a message that was worked could not be deleted any more", extra=fields)
-                return Settled.GONE
-            failures += 1
-            record.trouble("delete its messages", error)
-            await pause(DELETE_AGAIN.delay(failures, self._random()))
-        record.well("delete its messages")
-        return settled
-
-    def _comes_back(self, source: EventSource, item: Held, outcome: Answered) -> int | None:
-        """Seconds until a message that failed is worked again; None: as it is hidden now."""
-        now = self._clock.monotonic()
-        longest = item.received + MAX_VISIBILITY_SECONDS - now - 1
-        asked = retry_after(outcome.answer, self._clock.now())
-        if asked is not None:
-            return int(max(0.0, min(asked, longest)))
-        usual = item.received + _definition(source).visibilitytimeout - now
-        return int(min(usual, longest)) if usual > max(1.0, item.until - now) else None
-
-    async def _show(
-        self, source: EventSource, item: Held, seconds: int | None, record: SourceRecord, pause: Pause
-    ) -> Settled:
-        """Others see the message in so many seconds. What cannot be said in time comes true by itself, or later."""
-        async with item.lock:
-            item.settled = True
-            failures = 0
-            while seconds is not None and self._clock.monotonic() < item.until:
-                error = await self._change(source, item, seconds)
-                if error is None or isinstance(error, MessageGone | QueueMissing):
-                    break
-                failures += 1
-                record.trouble("give messages back", error)
-                await pause(DELETE_AGAIN.delay(failures, self._random()))
-            else:
-                return Settled.FAILED
-            record.well("give messages back")
+            return settled if await self._custody.delete(item, source.key, record, pause) else Settled.GONE
+        if (seconds := self._comes_back(item, outcome)) is not None:
+            await self._custody.show(item, seconds, record, pause)
         return Settled.FAILED
 
-    def _key(self, source: EventSource, item: Held) -> QueueKey:
-        return Place.of(_definition(source)), item.message.queue
-
-    async def _send_deletions(self, key: QueueKey, receipts: Sequence[str]) -> Told:
-        return await self._service.at(key[0]).delete(key[1], receipts)
-
-    async def _send_changes(self, key: QueueKey, receipts: Sequence[tuple[str, int]]) -> Told:
-        return await self._service.at(key[0]).hide(key[1], receipts)
+    def _comes_back(self, item: Held, outcome: Answered) -> int | None:
+        """Seconds until a message that failed is worked again; None: as it is hidden now."""
+        now = self._clock.monotonic()
+        longest = item.end - now - 1
+        asked = 0.0 if outcome.answer.code == "draining" else retry_after(outcome.answer, self._clock.now())
+        if asked is not None:
+            return int(max(0.0, min(asked, longest)))
+        usual = item.received + item.visibility - now
+        return int(min(usual, longest)) if usual > max(1.0, item.until - now) else None
 
 
 def _definition(source: EventSource) -> SqsSource:
