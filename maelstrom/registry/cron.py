@@ -95,8 +95,7 @@ class CronLedger:
                     opened.append(batch.add(tick, "planned"))
                 elif id == tick.id:
                     opened.append(Opened(tick, None if state == "skipped" else batch.replaced_by(tick)))
-            await batch.write(connection)
-            return opened
+            return await batch.write(connection, opened)
 
     async def open_manual(self, tick: Tick, now: float) -> Opened:
         """A run by hand. Raises Conflict where the source forbids another one now."""
@@ -106,14 +105,15 @@ class CronLedger:
             if tick.overlap == "forbid" and older:
                 raise Conflict("a run of it is open, and it forbids another one beside it", hint="`overlap: forbid`")
             batch = Batch(self.writer, older, now)
-            opened = batch.add(tick, "manual")
-            await batch.write(connection)
+            (opened,) = await batch.write(connection, [batch.add(tick, "manual")])
             return opened
 
     # working
 
     async def attempt(self, run: str, number: int, promise_ms: int) -> bool:
-        """The next try of an own run begins; False if the run was closed or is to be ended."""
+        """The next try of an own run begins; False if the run was closed or is to be ended. So a run that was told to
+        end before its first try never has one.
+        """
         mine = and_(cron_runs.c.id == run, RUNNING, ~cron_runs.c.cancel)
         async with transaction(self._engine) as connection:
             values = {"attempt": number, "promise_ms": promise_ms}

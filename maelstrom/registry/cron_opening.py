@@ -6,7 +6,7 @@ Inside a transaction that holds the locks of the sources' rows.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Row, and_, insert, select, update
@@ -71,23 +71,31 @@ class Batch:
             self._rows.append(self._row(tick, kind, 0, "skipped", STILL_OPEN))
             return Opened(tick, None)
         replaced = self.replaced_by(tick)
-        # It waits for them before it begins.
-        promise = tick.promise_ms + max((run.promise_ms for run in replaced), default=0)
         self._to_cancel.update(run.id for run in replaced)
-        self._rows.append(self._row(tick, kind, promise, "running", ""))
+        # One that may have others to wait for begins by a word of its own, see `CronLedger.attempt`.
+        attempt = 0 if tick.overlap == "replace" else 1
+        self._rows.append(self._row(tick, kind, attempt, "running", ""))
         if tick.overlap != "allow":
-            mine = OpenRun(tick.id, tick.source, self._writer.process, 1, promise)
+            mine = OpenRun(tick.id, tick.source, self._writer.process, attempt, tick.promise_ms)
             self._older.setdefault(tick.source, []).append(mine)
         return Opened(tick, replaced)
 
-    async def write(self, connection: AsyncConnection) -> None:
+    async def write(self, connection: AsyncConnection, opened: Sequence[Opened]) -> list[Opened]:
+        """`opened` again, where need be with what of the replaced runs was true when they were told to end."""
         if self._rows:
             await connection.execute(insert(cron_runs), self._rows)
-        if self._to_cancel:
-            replaced = cron_runs.c.id.in_(sorted(self._to_cancel))
-            await connection.execute(update(cron_runs).where(replaced, RUNNING).values(cancel=True))
+        if not self._to_cancel:
+            return list(opened)
+        replaced = cron_runs.c.id.in_(sorted(self._to_cancel))
+        told = update(cron_runs).where(replaced, RUNNING).values(cancel=True)
+        rows = await connection.execute(told.returning(*cron_runs.c))
+        now = {row.id: open_run(row) for row in rows}
+        return [
+            replace(one, older=tuple(now[run.id] for run in one.older if run.id in now)) if one.older else one
+            for one in opened
+        ]
 
-    def _row(self, tick: Tick, kind: str, promise_ms: int, state: str, reason: str) -> dict[str, Any]:
+    def _row(self, tick: Tick, kind: str, attempt: int, state: str, reason: str) -> dict[str, Any]:
         running = state == "running"
         return {
             "id": tick.id,
@@ -98,8 +106,8 @@ class Batch:
             "node": self._writer.node,
             "home": self._writer.home,
             "owner": self._writer.process,
-            "attempt": int(running),
-            "promise_ms": promise_ms,
+            "attempt": attempt,
+            "promise_ms": tick.promise_ms,
             "began_at": self._now,
             "ended_at": None if running else self._now,
             "reason": reason,

@@ -16,9 +16,9 @@ from maelstrom.model.errors import Draining, MaelstromError, Unavailable
 from maelstrom.model.source import EventSource, SourceKey
 from maelstrom.model.stored import Snapshot
 from maelstrom.sources.cron_clock import ClusterClock
-from maelstrom.sources.cron_planner import Planner, Tell, new_tick
+from maelstrom.sources.cron_planner import Planner, Tell
 from maelstrom.sources.cron_ports import Ledger, Role
-from maelstrom.sources.cron_runs import STOPPED, Runs, Task
+from maelstrom.sources.cron_runs import STOPPED, Runs, Task, new_tick
 from maelstrom.sources.delivery import Means
 from maelstrom.sources.ports import Random, View
 from maelstrom.sources.record import SourceRecord, SourceStatus

@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
@@ -25,8 +24,8 @@ from maelstrom.plan.backoff import Backoff
 from maelstrom.plan.cron import Agenda, Timetable, Waits
 from maelstrom.sources.cron_clock import ClusterClock
 from maelstrom.sources.cron_ports import Ledger, Role
-from maelstrom.sources.cron_request import definition
-from maelstrom.sources.cron_runs import Runs, promise_ms
+from maelstrom.sources.cron_request import definition, schedule
+from maelstrom.sources.cron_runs import Runs, new_tick
 from maelstrom.sources.delivery import Means
 from maelstrom.sources.ports import Random, View
 
@@ -34,6 +33,8 @@ log = logging.getLogger("maelstrom.sources")
 
 LONGEST_PAUSE = 10.0  # s between two looks at the clock and at others' open runs
 SHORTEST_PAUSE = 0.001
+IDLE_SECONDS = 1.0
+MOST_REMEMBERED = 10_000
 AGAIN = Backoff(first=0.2, cap=5.0)
 TICKS_AT_ONCE = 200  # in one transaction
 ENTERED_AT_ONCE = 50  # sources, then others may run
@@ -91,6 +92,7 @@ class Planner:
         self._agenda: Agenda[int] = Agenda()
         self._waits = Waits()
         self._unsent: list[Tick] = []  # due, and the ledger's answer is not known
+        self._fired: dict[tuple[int, int], None] = {}  # by this process, the oldest first
         self._planned: Snapshot | None = None
         self._looked: float | None = None
         self._pruned: float | None = None
@@ -126,7 +128,8 @@ class Planner:
             self._wake.set()
 
     async def _idle(self) -> None:
-        await self._wake.wait()
+        """A role that was only doubted for a while may be held again without a word."""
+        await self._pause(IDLE_SECONDS)
         self._wake.clear()
 
     async def _lead(self, epoch: int) -> None:
@@ -197,7 +200,7 @@ class Planner:
         known = self._entries
         if changed := [one for id, one in enabled.items() if id not in known or known[id].source != one]:
             now = await self._clock.now()
-            followed = [Followed(one.id, one.version, _schedule(one)) for one in changed]
+            followed = [Followed(one.id, one.version, schedule(one)) for one in changed]
             anchors = await self._ledger.follow(followed, int(now), self._epoch)
             for number, one in enumerate(changed, 1):
                 self._enter(one, Timetable.of(definition(one), anchors[one.id], self._zone), now)
@@ -217,7 +220,8 @@ class Planner:
         ticks = []
         for id in self._agenda.pop_due(now):
             entry = self._entries[id]
-            ticks += [new_tick(self._means, entry.source, planned) for planned in entry.table.due(entry.cursor, now)]
+            times = [time for time in entry.table.due(entry.cursor, now) if (id, time) not in self._fired]
+            ticks += [new_tick(self._means, entry.source, planned) for planned in times]
             entry.cursor = now
             self._agenda.set(id, entry.table.next_after(now))
         return ticks
@@ -256,6 +260,7 @@ class Planner:
             opened = await self._ledger.open(few, self._epoch, self._clock.guess())
             del self._unsent[: len(few)]
             for one in opened:
+                self._remember(one.tick)
                 entry = self._entries[one.tick.source]
                 entry.fired += 1
                 if entry.fired % PRUNE_FIRINGS == 0:
@@ -263,6 +268,12 @@ class Planner:
                 self._tell.begin(entry.source, one, promised_at)
         if crowded:
             await self._ledger.prune(self._clock.guess(), crowded)
+
+    def _remember(self, tick: Tick) -> None:
+        """A database that has lost its last commits does not know of it any more."""
+        self._fired[tick.source, tick.planned] = None
+        if len(self._fired) > MOST_REMEMBERED:
+            del self._fired[next(iter(self._fired))]
 
     async def _look_at_others(self) -> None:
         """Now and then: the runs of processes that are gone are over when they have stood still for their promise."""
@@ -281,12 +292,3 @@ class Planner:
         if self._pruned is None or now - self._pruned >= PRUNE_SECONDS:
             self._pruned = now
             await self._ledger.prune(self._clock.guess())
-
-
-def new_tick(means: Means, source: EventSource, planned: int) -> Tick:
-    return Tick(uuid.uuid4().hex, source.id, planned, definition(source).overlap, promise_ms(means, source))
-
-
-def _schedule(source: EventSource) -> str:
-    """What makes a source begin anew when it changes."""
-    return f"{definition(source).timezone} {definition(source).schedule}".strip()

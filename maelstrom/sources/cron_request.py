@@ -40,6 +40,11 @@ def outcome(answer: WorkAnswer) -> Outcome:
     return Outcome("failed", answer.status, default_cause(answer)[:REASON_CHARACTERS])
 
 
+def schedule(source: EventSource) -> str:
+    """What makes a source begin anew when it changes."""
+    return f"{definition(source).timezone} {definition(source).schedule}".strip()
+
+
 def definition(source: EventSource) -> CronSource:
     assert isinstance(source.definition, CronSource)
     return source.definition

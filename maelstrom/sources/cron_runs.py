@@ -11,11 +11,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from maelstrom.activation.work import WorkAnswer
-from maelstrom.model.cron import Ended, OpenRun, Outcome
+from maelstrom.model.cron import Ended, OpenRun, Outcome, Tick
 from maelstrom.model.errors import MaelstromError
 from maelstrom.model.source import EventSource
 from maelstrom.plan.backoff import Backoff
@@ -55,9 +56,10 @@ class Task:
     ended: Callable[[Outcome], None]
 
 
-def promise_ms(means: Means, source: EventSource) -> int:
-    """How long a try may leave its run without a sign: with the pause before the next one."""
-    return round((_deadline(means, source) + _beside(source)) * 1000)
+def new_tick(means: Means, source: EventSource, planned: int) -> Tick:
+    """Its promise is how long a try may leave the run without a sign: with the pause before the next one."""
+    promise = round((_deadline(means, source) + _beside(source)) * 1000)
+    return Tick(uuid.uuid4().hex, source.id, planned, definition(source).overlap, promise)
 
 
 def _beside(source: EventSource) -> float:
@@ -179,7 +181,8 @@ class Run:
         attempt = 1
         while True:
             if not await self._promised(attempt):
-                return Outcome("lost", reason=GIVEN_UP)
+                replaced = definition(task.source).overlap == "replace"
+                return Outcome("cancelled", reason=REPLACED) if replaced else Outcome("lost", reason=GIVEN_UP)
             if reason := task.refused():
                 return Outcome("skipped", reason=reason)
             result = outcome(await self._exchange(attempt))
@@ -205,7 +208,7 @@ class Run:
     async def _promised(self, attempt: int) -> bool:
         """Whether the ledger has a promise that covers a request that is sent now. False: others gave the run up."""
         clock, failures = self._means.clock, 0
-        written = attempt == 1  # with the run itself
+        written = attempt == 1 and definition(self.task.source).overlap != "replace"  # with the run itself
         while not written or clock.monotonic() - self._promised_at > SPARE_SECONDS:
             before = clock.monotonic()
             try:
@@ -219,10 +222,12 @@ class Run:
         return True
 
     async def _older_ended(self) -> None:
-        """Own ones are cancelled here; others were told to end, and are over with their promise at the latest."""
-        ids = {run.id for run in self.task.older}
-        for run in self._runs.end(ids, REPLACED):
-            ids.discard(run.task.id)
+        """Own ones are cancelled here; others were told to end, and are over with their promise at the latest. Those
+        that had not begun never will.
+        """
+        own = self._runs.end([run.id for run in self.task.older], REPLACED)
+        ids = {run.id for run in self.task.older if run.attempt} - {run.task.id for run in own}
+        for run in own:
             await run.worked.wait()
         waits, clock, ledger = Waits(), self._means.clock, self._runs.ledger
         while ids:

@@ -6,6 +6,8 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import aiohttp
+
 from tests.e2e.conftest import StartDaemon
 from tests.e2e.test_http import running
 from tests.support.daemon import Daemon
@@ -47,6 +49,11 @@ async def test_a_schedule_starts_the_component_from_zero_and_goes_on_until_it_is
     assert times == list(range(times[0], times[-1] + 1))
     states = {row["name"]: (row["type"], row["state"], row["maxconcurrency"]) for row in daemon.ask("es", "ls")}
     assert list(states.values()) == [("cron", "ok", None)] * 2
+    async with aiohttp.ClientSession() as session, session.get(f"{daemon.admin}/metrics") as response:
+        metrics = await response.text()
+    (succeeded,) = [one for one in metrics.splitlines() if "shop_tick" in one and 'kind="succeeded"' in one]
+    assert 'type="cron"' in succeeded
+    assert float(succeeded.split()[-1]) >= 3
     assert daemon.ask("es", "disable", "tick", "--wait") == ["tick"]
     fired = len(daemon.ask("cron", "runs", "tick", "--limit", "1000"))
     lines = [row for row in daemon.maelctl("logs", "jobs").stdout.splitlines() if "fired" in row]

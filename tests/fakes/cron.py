@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from maelstrom.model.cron import Anchor, Ended, Followed, Opened, OpenRun, Outcome, RunKind, Tick
 from maelstrom.model.errors import Conflict, LeaseLost, MaelstromError
@@ -24,7 +24,10 @@ class Row:
     outcome: Outcome
     cancel: bool = False
     ended_at: float | None = None
-    tries: list[int] = field(default_factory=lambda: [1])
+
+    @property
+    def tries(self) -> int:
+        return self.open.attempt
 
 
 @dataclass(slots=True)
@@ -150,7 +153,6 @@ class FakeLedger:
         if row is None or row.outcome.state != "running" or row.cancel:
             return False
         row.open = replace(row.open, attempt=number, promise_ms=promise_ms)
-        row.tries.append(number)
         return True
 
     async def close(self, ended: Sequence[Ended]) -> None:
@@ -218,8 +220,7 @@ class FakeLedger:
         older = self._replaced(tick)
         for row in before:
             row.cancel = tick.overlap == "replace"
-        promise = tick.promise_ms + max((run.promise_ms for run in older), default=0)
-        run = OpenRun(tick.id, tick.source, self.process, 1, promise)
+        run = OpenRun(tick.id, tick.source, self.process, 0 if tick.overlap == "replace" else 1, tick.promise_ms)
         self.tables.rows[tick.id] = Row(tick, kind, self.home, run, Outcome("running"))
         return Opened(tick, older)
 

@@ -177,16 +177,29 @@ async def test_a_run_that_replaces_others_is_told_which_and_their_owners_are_too
     ledger, other = await open_ledger("p1"), await open_ledger("p2", "h2")
     await ledger.follow([followed()], NOW, 1)
     (first,) = await fire(ledger, tick(NOW + 60, overlap="replace"))
+    assert await ledger.attempt(first.id, 1, 60_000)
     assert await ledger.to_cancel() == set()
     later = tick(NOW + 120, overlap="replace")
     (opened,) = await other.open([later], 1, NOW)
     assert opened.older == (OpenRun(first.id, SOURCE, "p1", 1, 60_000),)
     assert (await ledger.to_cancel(), await other.to_cancel()) == ({first.id}, set())
     assert not await ledger.attempt(first.id, 2, 60_000)
-    # It waits for the one before it, and may take so much longer.
-    assert OpenRun(later.id, SOURCE, "p2", 1, 120_000) in await ledger.open_runs()
     await ledger.close([Ended(first.id, Outcome("cancelled"), NOW)])
     assert await ledger.to_cancel() == set()
+
+
+async def test_a_run_that_is_replaced_before_it_began_never_begins(open_ledger: Open) -> None:
+    ledger, other = await open_ledger("p1"), await open_ledger("p2", "h2")
+    await ledger.follow([followed()], NOW, 1)
+    (first,) = await fire(ledger, tick(NOW + 60, overlap="replace"))
+    both = [tick(NOW + 120, overlap="replace"), tick(NOW + 180, overlap="replace")]
+    second, third = await other.open(both, 1, NOW)
+    assert second.older == (OpenRun(first.id, SOURCE, "p1", 0, 60_000),)
+    assert third.older is not None
+    assert {run.id for run in third.older} == {first.id, second.tick.id}
+    assert not await ledger.attempt(first.id, 1, 60_000)
+    assert not await other.attempt(second.tick.id, 1, 60_000)
+    assert await other.attempt(third.tick.id, 1, 60_000)
 
 
 async def test_runs_by_hand_obey_the_overlap_and_stand_beside_planned_ones(ledger: Ledger) -> None:
