@@ -20,7 +20,7 @@ from maelstrom.model.clock import Clock
 from maelstrom.model.component import Component, ComponentKey
 from maelstrom.model.errors import LeaseLost
 from maelstrom.model.source import EventSource
-from maelstrom.sources.kind import Answered, Defers, Kind, Outcome, Pause, Refused, Settled
+from maelstrom.sources.kind import Answered, Kind, Outcome, Pause, Refused, Settled
 from maelstrom.sources.ports import Spawn
 from maelstrom.sources.record import SourceRecord
 from maelstrom.sources.seats import Seat
@@ -136,7 +136,7 @@ class Delivery(Generic[Item]):
         return work.result()
 
     async def _settle(self, outcome: Outcome, pause: Pause) -> Settled:
-        if isinstance(self._kind, Defers) and self._seat is not None:
+        if self._seat is not None:
             deferred = await self._kind.defer(self._source, self._item, outcome, self._seat, self._record)
             if isinstance(deferred, Settled):
                 return deferred

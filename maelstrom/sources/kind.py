@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Protocol, TypeVar
 
 from maelstrom.activation.work import WorkAnswer, WorkRequest
 from maelstrom.model.source import EventSource
@@ -102,19 +102,14 @@ class Kind(Protocol[Item]):
         """Until cancelled; returns only when the service has given the item up."""
         ...
 
+    async def defer(
+        self, source: EventSource, item: Item, outcome: Outcome, slot: Deferrable, record: SourceRecord
+    ) -> Settled | Refused | None:
+        """What became of a promise to answer later, or of one that could not be taken; None: the outcome is none."""
+        ...
+
     async def settle(
         self, source: EventSource, item: Item, outcome: Outcome, record: SourceRecord, pause: Pause
     ) -> Settled:
         """Until the service has taken the outcome; only cancellation ends it before."""
-        ...
-
-
-@runtime_checkable
-class Defers(Protocol):
-    """A kind whose components may promise to answer later."""
-
-    async def defer(
-        self, source: EventSource, item: Any, outcome: Outcome, slot: Deferrable, record: SourceRecord
-    ) -> Settled | Refused | None:
-        """What became of the promise, or of one that could not be taken; None where the outcome is none."""
         ...

@@ -22,7 +22,7 @@ from maelstrom.model.clock import Clock
 from maelstrom.model.errors import MaelstromError, QueueMissing
 from maelstrom.model.source import EventSource, SqsSource
 from maelstrom.sources.kind import Answered, Outcome, Pause, Settled
-from maelstrom.sources.ports import Place, QueueMessage, Random, Spawn, Sqs
+from maelstrom.sources.ports import Deferrable, Place, QueueMessage, Random, Spawn, Sqs
 from maelstrom.sources.record import SourceRecord
 from maelstrom.sources.sqs_custody import Custody, Held, hidden_seconds
 from maelstrom.sources.sqs_queues import MOST_WAITING, Walk
@@ -186,6 +186,11 @@ class SqsKind:
             beating.cancel()
 
     # settle
+
+    async def defer(
+        self, source: EventSource, item: Held, outcome: Outcome, slot: Deferrable, record: SourceRecord
+    ) -> None:
+        """A message is answered at once: 202 is no promise here."""
 
     async def settle(
         self, source: EventSource, item: Held, outcome: Outcome, record: SourceRecord, pause: Pause

@@ -85,7 +85,7 @@ class Walk:
         if len(self.queues) == 1:
             return self.queues[0], LONGEST_WAIT
         if self._empty_at is not None:
-            queue = min(self.queues, key=lambda url: (self._waiting[url], self.queues.index(url)))
+            queue = min(self.queues, key=self._waiting.__getitem__)  # the first of those with the fewest
             if all(self._waiting[url] or url == queue for url in self.queues):
                 return queue, LONGEST_WAIT
             left = self._empty_at + self._round_seconds - now
