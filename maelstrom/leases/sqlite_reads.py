@@ -35,14 +35,17 @@ def view(db: Connection, held: Sequence[Held], tasks: Sequence[str] = ()) -> Vie
     orphans = db.execute(prepared(f"select l.id, l.busy_ms, l.busy_seq from leases l where not {LIVE}")).all()
     sources = db.execute(
         prepared(
-            "select s.id, coalesce(s.m, 0) m, s.enabled and not s.removed works,"
+            "with held as materialized"
+            " (select json_extract(value, '$[0]') id, json_extract(value, '$[1]') epoch from json_each(:held)),"
+            " wanted as (select id, epoch from held union all select s.id, null from event_sources s"
+            f" where s.m is not null and s.enabled and not s.removed and s.type <> '{ROLE}'"
+            " and s.id not in (select id from held))"
+            " select s.id, coalesce(s.m, 0) m, s.enabled and not s.removed works,"
             " coalesce(sum(l.capacity), 0) total,"
-            " coalesce(sum(l.capacity) filter (where l.epoch < json_extract(h.value, '$[1]') or l.task is not null), 0)"
+            " coalesce(sum(l.capacity) filter (where l.epoch < h.epoch or l.task is not null), 0)"
             " ahead, s.high_ms, s.settled_ms, s.pause_ms, s.pause_seq,"
             f" case when s.type = '{ROLE}' or s.m is null then 0 else max(1, coalesce(s.width, 1)) end width"
-            " from event_sources s left join json_each(:held) h on json_extract(h.value, '$[0]') = s.id"
-            " left join leases l on l.source = s.id where h.value is not null"
-            f" or (s.m is not null and s.enabled and not s.removed and s.type <> '{ROLE}') group by s.id"
+            " from wanted h join event_sources s on s.id = h.id left join leases l on l.source = s.id group by s.id"
         ),
         {"held": json.dumps([(item.source, item.epoch) for item in held])},
     ).all()

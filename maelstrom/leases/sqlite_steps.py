@@ -6,6 +6,7 @@ The guard comes first. There is one writer at a time: what a step reads is what 
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -103,9 +104,7 @@ def open_session(db: Connection, new: NewSession, era: str) -> bool:
     return opened.rowcount == 1
 
 
-def beat(
-    db: Connection, me: Me, notes: Sequence[Note], leaving: bool, word: Word | None = None
-) -> list[int] | None:
+def beat(db: Connection, me: Me, notes: Sequence[Note], leaving: bool, word: Word | None = None) -> list[int] | None:
     if not guard(db, me, leaving=leaving):
         return None
     if word is not None:
@@ -161,28 +160,31 @@ def grant(db: Connection, me: Me, wants: Sequence[Want]) -> list[OwnLease] | Non
 def ask(db: Connection, me: Me, asks: Sequence[Ask]) -> list[Confirmed] | None:
     if not guard(db, me):
         return None
-    confirmed = []
-    for item in asks:
-        row = db.execute(
-            prepared(
-                "update leases set busy_ms = coalesce(:busy_ms, busy_ms), busy_seq = busy_seq + (:busy_ms is not null),"
-                " capacity = min(capacity, coalesce(:capacity, capacity)), in_flight = :in_flight"
-                " where id = :lease and session = :session returning source, capacity"
-            ),
-            asdict(item) | {"session": me.session},
-        ).first()
-        if row is None:
-            continue
-        given = db.execute(
-            prepared(
-                "select coalesce(s.m, 0) m, coalesce((select sum(capacity) from leases where source = s.id), 0) total"
-                " from event_sources s where s.id = :source"
-            ),
-            {"source": row.source},
-        ).first()
-        if given is not None:
-            confirmed.append(Confirmed(item.lease, row.capacity, given.m, given.total <= given.m))
-    return confirmed
+    told = json.dumps([(item.lease, item.busy_ms, item.capacity, item.in_flight) for item in asks])
+    rows = db.execute(
+        prepared(
+            "with w as materialized (select json_extract(value, '$[0]') lease, json_extract(value, '$[1]') busy,"
+            " json_extract(value, '$[2]') c, json_extract(value, '$[3]') n from json_each(:told))"
+            " update leases set busy_ms = coalesce(w.busy, busy_ms), busy_seq = busy_seq + (w.busy is not null),"
+            " capacity = min(capacity, coalesce(w.c, capacity)), in_flight = w.n"
+            " from w where leases.id = w.lease and leases.session = :session"
+            " returning leases.id, leases.source, leases.capacity"
+        ),
+        {"told": told, "session": me.session},
+    ).all()
+    given = db.execute(
+        prepared(
+            "select s.id, coalesce(s.m, 0) m, coalesce((select sum(capacity) from leases where source = s.id), 0) total"
+            " from json_each(:sources) x join event_sources s on s.id = x.value"
+        ),
+        {"sources": json.dumps([row.source for row in rows])},
+    )
+    by_source = {source.id: source for source in given}
+    return [
+        Confirmed(row.id, row.capacity, source.m, source.total <= source.m)
+        for row in rows
+        if (source := by_source.get(row.source)) is not None
+    ]
 
 
 def release(db: Connection, me: Me, leases: Sequence[str], end: bool) -> bool | None:
