@@ -24,7 +24,7 @@ from tests.fakes.sources import FakeWorker, answer
 from tests.support.virtual_time import in_virtual_time
 from tests.unit.sources.test_cron import START, Cluster, Node, cluster_of, source
 
-SEEDS = 60
+SEEDS = 40
 FAULT_SECONDS = 400
 QUIET_SECONDS = 150  # longer than any promise: then everything that was cut off is over
 OVERLAPS = ("allow", "forbid", "replace")
