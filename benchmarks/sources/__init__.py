@@ -1,6 +1,6 @@
 """How many SQS messages a second a node works with an instant component, beside a bare loop of boto3 in threads.
 
-    python -m benchmarks.sources [--rounds 5] [--messages 1000] [--threads 10]
+    python -m benchmarks.sources [--rounds 5] [--messages 1000] [--threads 10] [--limit 100]
 
 Each round fills a queue for each way in turn, against the same local service (tools/aws_standin), so that whatever else
 the machine does hits all of them. The bare loops receive ten messages at a time and delete them, one by one as most

@@ -29,6 +29,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--messages", type=int, default=1000)
     parser.add_argument("--threads", type=int, default=10, help="of the bare loop")
+    parser.add_argument(
+        "--limit", type=int, default=0, help="the source's maxconcurrency; default: ten times --threads"
+    )
     options = parser.parse_args()
     engine_api.build(Path(__file__).parent / "image", IMAGE, {"BASE": base_image.ensure()}, {})
     command = [sys.executable, "-m", "tools.aws_standin", "--port", "0", "--until-eof"]
@@ -36,17 +39,18 @@ def main() -> None:
         assert service.stdout is not None
         environ = {**CREDENTIALS, "AWS_ENDPOINT_URL": service.stdout.readline().strip()}
         try:
-            report(measure(environ, options.rounds, options.messages, options.threads))
+            limit = options.limit or 10 * options.threads
+            report(measure(environ, options.rounds, options.messages, options.threads, limit))
         finally:
             service.terminate()
 
 
-def measure(environ: dict[str, str], rounds: int, messages: int, threads: int) -> dict[str, list[float]]:
+def measure(environ: dict[str, str], rounds: int, messages: int, threads: int, limit: int) -> dict[str, list[float]]:
     os.environ.update(environ)
     sqs = boto3.client("sqs")
     bare, ours = (sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("bench-bare", "bench-node"))
     results: dict[str, list[float]] = {BARE: [], TEN: [], NODE: []}
-    node = Node(IMAGE, "bench-node", threads, environ)
+    node = Node(IMAGE, "bench-node", limit, environ)
     try:
         worked(sqs, node, ours, messages)  # opens connections, fills caches
         for _ in range(rounds):

@@ -17,7 +17,7 @@ READY_SECONDS = 60.0
 
 
 class Node:
-    def __init__(self, image: str, queue: str, threads: int, environ: dict[str, str]) -> None:
+    def __init__(self, image: str, queue: str, limit: int, environ: dict[str, str]) -> None:
         self._directory = tempfile.TemporaryDirectory(prefix="maelstrom-bench-")
         self._state = Path(self._directory.name) / "state"
         self._environ = {
@@ -34,12 +34,11 @@ class Node:
         }
         self._process = subprocess.Popen([str(BIN / "maelstromd")], env=self._environ)
         self._ready = self._wait_ready()
-        width = 10 * threads
         sources = {
             "site": {"http": {"pathprefix": "/"}},
-            "work": {"sqs": {"queuename": queue, "path": "/", "maxconcurrency": width, "messagesperpoll": 10}},
+            "work": {"sqs": {"queuename": queue, "path": "/", "maxconcurrency": limit, "messagesperpoll": 10}},
         }
-        component = {"image": image, "maxconcurrency": width + 1, "mininstances": 1, "maxinstances": 1}
+        component = {"image": image, "maxconcurrency": limit + 1, "mininstances": 1, "maxinstances": 1}
         project = {"name": "bench", "components": {"instant": {**component, "eventsources": sources}}}
         self._maelctl("put", "-", "--wait", text=json.dumps(project))
         self.switch("disable", "--wait")
