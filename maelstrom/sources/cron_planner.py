@@ -203,7 +203,10 @@ class Planner:
             followed = [Followed(one.id, one.version, schedule(one)) for one in changed]
             anchors = await self._ledger.follow(followed, int(now), self._epoch)
             for number, one in enumerate(changed, 1):
-                self._enter(one, Timetable.of(definition(one), anchors[one.id], self._zone), now)
+                try:
+                    self._enter(one, Timetable.of(definition(one), anchors[one.id], self._zone), now)
+                except Exception:  # whatever is wrong with one schedule, the others go on
+                    log.exception("a cron source cannot be planned", extra={"source": one.key.full_name})
                 if number % ENTERED_AT_ONCE == 0:
                     await asyncio.sleep(0)
         self._planned = snapshot

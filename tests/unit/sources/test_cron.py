@@ -259,6 +259,16 @@ async def test_a_thousand_runs_that_end_at_once_are_recorded_by_a_few_statements
         assert cluster.tables.calls.count("close") <= 12
 
 
+@in_virtual_time
+async def test_a_source_that_cannot_be_planned_does_not_keep_others_from_it() -> None:
+    broken = source("@every 5s", key=SourceKey("shop", "broken"), id=2)
+    object.__setattr__(broken.definition, "timezone", "Nowhere/Else")  # the zone is unknown on this node
+    async with cluster_of(broken, source()) as cluster:
+        cluster.node()
+        await asyncio.sleep(61)
+        assert (cluster.fired(1), cluster.fired(2)) == ([60], [])
+
+
 # changes
 
 
