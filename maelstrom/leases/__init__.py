@@ -24,8 +24,8 @@ is open later than so many ms after the write that set it (the *horizon*). A lea
 is the whole limit. The *era* names one history of the database.
 
 Where it lives: `tables` the rows; `statements` what is asked of the database, in the words of `postgres_sql` and
-`sqlite_steps`; `term` and `watch` the pure rules of holders and observers; `session`, `writer`, `observer` when they
-are applied; `keeper` and `lease` what the rest of the node sees; `clock` how durations are measured.
+`sqlite_steps`; `term`, `trust` and `watch` the pure rules of holders and observers; `session`, `writer`, `observer`
+when they are applied; `keeper` and `lease` what the rest of the node sees; `clock` how durations are measured.
 
 Why the limit holds
 -------------------

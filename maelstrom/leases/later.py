@@ -39,8 +39,11 @@ class Task:
     answered: bool = False
 
     def ask(self, sent: float, *, new: bool) -> Defer:
-        """A row that is written again takes nothing of the lease, which gave its part when it was new."""
-        lease = self.term.row if new and self.term.row is not None else self.row
+        """A row that is written again takes nothing of the lease, which gave its part when it was new.
+
+        What the lease gives is given from the sending on, whatever becomes of the statement.
+        """
+        lease = self.term.give() if new and self.term.row is not None else self.row
         return Defer(self.name, self.term.source, lease, self.row, busy_milliseconds(self.until - sent))
 
 
@@ -95,11 +98,11 @@ class Later:
         there = {item.task: item for item in said}
         for task, item in asked:
             found = there.get(item.task)
+            if item.lease != item.row:
+                task.term.gave(item.lease, None if found is None else found.capacity)
             if found is None:
                 task.again = sent + AGAIN_SECONDS
                 continue
-            if found.capacity is not None and task.term.row == item.lease:
-                task.term.gave(found.capacity)
             task.era, task.told = era, sent
             if self._waiting.get(task.name) is task:
                 self._settle(task)

@@ -15,7 +15,8 @@ from typing import Protocol, TypeVar
 from uuid import uuid4
 
 from maelstrom.leases.statements import Ground, Me, NewSession, OwnLease, Statements
-from maelstrom.leases.term import NEVER, Trust
+from maelstrom.leases.term import NEVER
+from maelstrom.leases.trust import Trust
 from maelstrom.model.clock import Clock
 from maelstrom.model.errors import StateInUse, Unavailable
 

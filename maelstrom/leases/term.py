@@ -1,9 +1,9 @@
 """What a holder may do with a lease row, as far as it knows: pure bookkeeping, time is handed in.
 
-A `Trust` is the window in which a session may be believed to live. A `Term` is one source's lease: how much capacity,
-until when requests may be open under it, what of it is used. Whatever makes it smaller counts from the moment that the
-statement is *sent*; whatever makes it larger from the answer. It must not know of asyncio, clocks or the database.
-All times are readings of the holder's own duration clock, in seconds.
+A `Term` is one source's lease: how much capacity, until when requests may be open under it, what of it is used.
+Whatever makes it smaller counts from the moment that the statement is *sent*; whatever makes it larger from the answer.
+It must not know of asyncio, clocks or the database. All times are readings of the holder's own duration clock, in
+seconds.
 """
 
 from __future__ import annotations
@@ -33,24 +33,6 @@ def busy_milliseconds(seconds: float) -> int:
 def longest_busy_milliseconds(high_ms: int) -> int:
     """The largest `busy_ms` that a holder writes for requests of at most `high_ms`."""
     return busy_milliseconds(high_ms / 1000 + SLACK_SECONDS + EXTRA_SECONDS)
-
-
-class Trust:
-    """Until when the own session may be believed to live: nobody buries it before."""
-
-    def __init__(self, ttl_seconds: float) -> None:
-        self._length = ttl_seconds - margin(ttl_seconds)
-        self.until = NEVER
-
-    def answered(self, sent: float) -> None:
-        """A statement of the session took effect; it was sent at `sent`. Answers out of order never shorten."""
-        self.until = max(self.until, sent + self._length)
-
-    def end(self) -> None:
-        self.until = NEVER
-
-    def holds(self, now: float) -> bool:
-        return now < self.until
 
 
 class Use(Enum):
@@ -256,7 +238,7 @@ class Term:
 
     def _counted(self, requests: int) -> int:
         """What other rows do not count as well: requests of a row that was lost are counted there while it stays."""
-        return min(requests, self.capacity)
+        return min(requests, max(0, self.capacity))
 
     def answered(self, sent: float, row: str, capacity: int, limit: int, fits: bool) -> None:
         """The statement of the last `ask` took effect."""
@@ -285,10 +267,17 @@ class Term:
         self.granted(row, capacity, epoch)
         self.unanswered()
 
-    def gave(self, capacity: int) -> None:
-        """Capacity went to a task that is answered later; the row has this much left."""
-        self.capacity = min(self.capacity, capacity)
-        self._reported = UNKNOWN
+    def give(self) -> str:
+        """A unit of capacity is about to go to a task that is answered later: from which row."""
+        assert self.row is not None, "only a row gives"
+        self.capacity -= 1
+        return self.row
+
+    def gave(self, row: str, capacity: int | None) -> None:
+        """What the row has after that statement took effect; None: it has not given."""
+        if row == self.row:
+            self.capacity = self.capacity + 1 if capacity is None else capacity
+            self._reported = UNKNOWN
 
     def forfeited(self) -> None:
         """There is no row any more; requests in flight run on, covered by what the last row promised."""

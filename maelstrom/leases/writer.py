@@ -228,6 +228,7 @@ class Writer:
         assert self.session.me is not None, "only a session beats"
         word = self.session.me.session, self._word()
         new = None if word == self._told else word[1]
+        self._told = None if new else self._told  # until it is answered, others may know this one or the one before
         try:
             done = await self.session.send(
                 lambda me: self._statements.beat(me, notes, leaving=self.session.leaving, word=new)

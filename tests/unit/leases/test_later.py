@@ -106,6 +106,22 @@ async def test_an_unknown_outcome_is_made_known() -> None:
 
 
 @in_virtual_time
+async def test_what_is_given_counts_as_given_until_it_is_known() -> None:
+    """A statement that was given up is executed late: the slot it was for is free again by then, and used."""
+    async with cluster() as c:
+        a = await c.node("a")
+        lease = a.keeper.hold(c.source(2))
+        slot = await a.work(lease, 1)
+        a.line.answers_after = 1.5
+        assert not await slot.defer("token", 3600)
+        slot.give_back()
+        assert lease.capacity == 1, "the row may have no more"
+        assert lease.take() is not None
+        assert lease.take() is None
+        await until(lambda: c.task_rows() == 0 and lease.capacity == 2)
+
+
+@in_virtual_time
 async def test_an_answer_that_comes_before_the_row_leaves_none() -> None:
     async with cluster() as c:
         a = await c.node("a")

@@ -10,13 +10,13 @@ from maelstrom.leases.term import (
     Ask,
     Note,
     Term,
-    Trust,
     Use,
     Verdict,
     busy_milliseconds,
     longest_busy_milliseconds,
     margin,
 )
+from maelstrom.leases.trust import Trust
 
 NOW = 1000.0
 
