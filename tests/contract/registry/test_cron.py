@@ -259,6 +259,14 @@ async def test_the_clock_is_that_of_now(ledger: Ledger) -> None:
     assert abs(await ledger.clock() - time.time()) < 60
 
 
+@pytest.mark.parametrize("kind", ["postgresql"])
+async def test_nodes_whose_clocks_differ_go_by_the_databases(registry: Registry) -> None:
+    writer = Writer("one", "h1", "p1")
+    behind = CronLedger(registry.engine, writer, now=lambda: 0.0)
+    ahead = CronLedger(registry.engine, writer, now=lambda: 9e9)
+    assert abs(await behind.clock() - await ahead.clock()) < 60
+
+
 # what is kept
 
 
