@@ -11,6 +11,7 @@ from pathlib import Path
 
 import docker
 
+from benchmarks.cold_start import crowd
 from benchmarks.cold_start.daemon import Daemon
 from benchmarks.cold_start.ways import docker_run, runtime_start
 from maelstrom.runtime.docker import DockerRuntime
@@ -28,10 +29,14 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=30, help="rounds, each measures every way once")
     parser.add_argument("--image", default="", help="an image that serves HTTP; default: the least server there is")
     parser.add_argument("--port", type=int, default=8080)
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of many starts at once; 0: none")
     options = parser.parse_args()
     image = options.image or built()
     results = asyncio.run(measure(image, options.port, options.runs))
     report(results)
+    if options.rounds:
+        print()
+        crowd.report(asyncio.run(crowd.measure(f"{CLUSTER}-crowd", image, options.port, options.rounds)))
 
 
 def built() -> str:

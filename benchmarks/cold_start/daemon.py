@@ -41,20 +41,25 @@ class Daemon:
         }
         self._process = subprocess.Popen([str(BIN / "maelstromd")], env=self._environ)
         self._address = self._wait_ready()
-        self._put(image, port)
+        self.put("bench", {"cold": component(image, port, "/")})
 
     async def request(self, client: docker.APIClient) -> dict[str, float]:
         """Asks once, then waits until all is as before: what follows is measured on an engine at rest."""
+        total = await self.ask("/")
+        await self.settle(client)
+        return {"total": total}
+
+    async def ask(self, path: str) -> float:
+        """One request on a connection of its own; ms until its whole answer."""
         began = time.perf_counter()
         reader, writer = await asyncio.open_connection(*self._address)
-        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
         answer = await reader.read()
         ended = time.perf_counter()
         writer.close()
         if not answer.startswith(b"HTTP/1.1 200"):
             raise RuntimeError(f"the gateway answered {answer[:200]!r}")
-        await self.settle(client)
-        return {"total": (ended - began) * 1000}
+        return (ended - began) * 1000
 
     async def settle(self, client: docker.APIClient) -> None:
         """Until nothing of the component is left, and as many sandboxes are ready as there should be."""
@@ -85,15 +90,19 @@ class Daemon:
         url = urlsplit(json.loads(path.read_text())["public"])
         return url.hostname or "", url.port or 0
 
-    def _put(self, image: str, port: int) -> None:
-        component = {
-            "image": image,
-            "httpport": port,
-            "maxconcurrency": 10,
-            "idletimeoutseconds": 1,
-            "stopgraceseconds": 1,
-            "eventsources": {"site": {"http": {"pathprefix": "/"}}},
-        }
-        text = json.dumps({"name": "bench", "components": {"cold": component}})
+    def put(self, name: str, components: dict[str, Any]) -> None:
+        text = json.dumps({"name": name, "components": components})
         command = [str(BIN / "maelctl"), "put", "-"]
         subprocess.run(command, env=self._environ, input=text, text=True, check=True, stdout=subprocess.DEVNULL)
+
+
+def component(image: str, port: int, path: str) -> dict[str, Any]:
+    """One that is gone a second after its last request."""
+    return {
+        "image": image,
+        "httpport": port,
+        "maxconcurrency": 10,
+        "idletimeoutseconds": 1,
+        "stopgraceseconds": 1,
+        "eventsources": {f"site{path.strip('/')}": {"http": {"pathprefix": path}}},
+    }

@@ -143,6 +143,8 @@ class Converger:
                     found = deployment.instance(id)
                     if found is not None:
                         self.drain(deployment, found, reason)
+        if pool.queue:
+            self._starter.look()
         if deployment.removed and not pool.instances:
             self.deployments.pop(deployment.component.key, None)
 
@@ -175,7 +177,7 @@ class Converger:
         instance = new_instance(deployment)
         pool.instances.append(instance)
         log.info("%s: starting an instance (%s)", component.key.full_name, reason, extra={"instance": instance.id})
-        self._track(deployment, instance, self._starter.start(component, instance))
+        self._track(deployment, instance, self._starter.start(component, instance, pool.urgency))
         return True
 
     def adopt(self, deployment: Deployment, instance: Instance) -> None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
+from maelstrom.activation.urgency import Urgency
 from maelstrom.model.component import Component
 from maelstrom.model.errors import ImageMissing, MaelstromError
 from maelstrom.runtime.port import Runtime
@@ -31,18 +32,24 @@ class Images:
         self._pulling: dict[tuple[str, str], asyncio.Task[str]] = {}
         self._pulled: dict[tuple[str, str], int] = {}  # component -> version pulled on put
 
-    async def create(self, component: Component, instance_id: str, mark: Callable[[str], None]) -> str:
+    async def create(
+        self, component: Component, instance_id: str, mark: Callable[[str], None], urgency: Callable[[], Urgency]
+    ) -> str:
         """A container made from the right image; returns its id. Asks for the image only where the engine lacks it."""
+
+        def create() -> Awaitable[str]:
+            return self._runtime.create(component, instance_id, urgent=urgency() is Urgency.PEOPLE)
+
         definition = component.definition
         if definition.pullimageonstart or self.wanted_on_put(component):
             await self.pull(component)
             mark("pull")
         try:
-            return await self._runtime.create(component, instance_id)
+            return await create()
         except ImageMissing:
             await self.pull(component)
             mark("pull")
-        return await self._runtime.create(component, instance_id)
+        return await create()
 
     def wanted_on_put(self, component: Component) -> bool:
         return component.definition.pullimageonput and self._pulled.get(component.key) != component.version

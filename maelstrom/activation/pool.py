@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from maelstrom.activation.instance import Instance
+from maelstrom.activation.urgency import Urgency
 from maelstrom.model.component import Component
 from maelstrom.model.errors import Draining, MaelstromError, NoRoute, QueueFull
 
@@ -20,6 +21,8 @@ NO_LIMIT = 1 << 30
 
 class Waiter(Protocol):
     """Somebody who waits for an instance. Exactly one of the two is called, once, unless it was withdrawn before."""
+
+    patient: bool  # no person waits: a start for a person goes first
 
     def granted(self, instance: Instance) -> None: ...
 
@@ -121,6 +124,12 @@ class Pool:
         queue, self.queue = self.queue, {}
         for waiter in queue:
             waiter.refused(error)
+
+    def urgency(self) -> Urgency:
+        """Who waits for a start now."""
+        if any(not waiter.patient for waiter in self.queue):
+            return Urgency.PEOPLE
+        return Urgency.QUEUES if self.queue else Urgency.NOBODY
 
     @property
     def demand(self) -> int:

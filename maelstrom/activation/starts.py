@@ -13,6 +13,7 @@ from collections.abc import Callable
 from maelstrom.activation.governor import Governor
 from maelstrom.activation.images import Images
 from maelstrom.activation.instance import Instance
+from maelstrom.activation.urgency import Urgency
 from maelstrom.model.component import Component
 from maelstrom.model.errors import EngineUnavailable, MaelstromError, StartFailed
 from maelstrom.model.instance import Address, BlackBox
@@ -50,13 +51,17 @@ class Starter:
         event.set()
         return True
 
-    async def start(self, component: Component, instance: Instance) -> None:
+    def look(self) -> None:
+        """Somebody waits who did not before: his start may be the next."""
+        self._governor.look()
+
+    async def start(self, component: Component, instance: Instance, urgency: Callable[[], Urgency]) -> None:
         """Makes `instance` run; fills in its container, address and receipt. Raises what went wrong."""
         mark = _Stopwatch(self._monotonic, instance.receipt.phases)
-        async with self._governor.turn():
+        async with self._governor.turn(urgency):
             mark("queue")
             try:
-                await self._create_and_start(component, instance, mark)
+                await self._create_and_start(component, instance, urgency, mark)
             except BaseException:
                 # also when cancelled: nothing may be left that nobody knows of
                 if instance.container:
@@ -78,15 +83,17 @@ class Starter:
         finally:
             self._starting.pop(instance.container, None)
 
-    async def _create_and_start(self, component: Component, instance: Instance, mark: _Stopwatch) -> None:
-        instance.container = await self._images.create(component, instance.id, mark)
+    async def _create_and_start(
+        self, component: Component, instance: Instance, urgency: Callable[[], Urgency], mark: _Stopwatch
+    ) -> None:
+        instance.container = await self._images.create(component, instance.id, mark, urgency)
         mark("create")
         ended = self._starting[instance.container] = asyncio.Event()
         observed = await self._runtime.start(instance.container)
         mark("start")
         self._runs(component, instance.container, 0.0)
         if not observed.running:
-            raise await self._failed(instance, f"exited with code {observed.exit_code} at start", observed, "")
+            raise await self._failed(instance, f"{_how(observed)} at start", observed, "")
         take_observed(instance, observed)
         await self._until_ready(component, instance, ended, mark)
 
@@ -103,15 +110,14 @@ class Starter:
                 observed = await self._runtime.inspect(instance.container)
                 why = str(error)
                 if observed is not None and not observed.running:
-                    why = f"exited with code {observed.exit_code} before it gave a good answer"
+                    why = f"{_how(observed)} before it gave a good answer"
                 raise await self._failed(instance, why, observed, error.last_probe) from None
             instance.receipt.phases.update(phases)
             mark.restart()
         # the address is trusted only if the answer came from this very run
         observed = await self._runtime.inspect(instance.container)
         if observed is None or not same_run(instance, observed):
-            code = None if observed is None else observed.exit_code
-            raise await self._failed(instance, f"exited with code {code} while it started", observed, "")
+            raise await self._failed(instance, f"{_how(observed)} while it started", observed, "")
         instance.started_at = time.time()
 
     async def _failed(self, instance: Instance, why: str, observed: Observed | None, last_probe: str) -> StartFailed:
@@ -140,6 +146,13 @@ class Starter:
             await self._runtime.remove(container)
         except EngineUnavailable:
             return  # the next full list finds and removes it
+
+
+def _how(observed: Observed | None) -> str:
+    """How a container ended that should run."""
+    if observed is None or observed.exit_code is None:
+        return "is gone" if observed is None else "was cut off"
+    return f"exited with code {observed.exit_code}"
 
 
 class _Stopwatch:

@@ -143,6 +143,8 @@ async def claimed(pool: Pool) -> AsyncIterator[Instance]:
 
 
 class _FutureWaiter:
+    patient = True  # what a source delivers
+
     def __init__(self) -> None:
         self.future: asyncio.Future[Instance] = asyncio.get_running_loop().create_future()
         self.instance: Instance | None = None

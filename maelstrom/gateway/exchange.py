@@ -60,6 +60,8 @@ class Exchange:
         "waited",
     )
 
+    patient = False  # for the pool: somebody waits for the answer
+
     def __init__(self, client: Client, prepared: Prepared, started: float) -> None:
         self.client = client
         self.prepared = prepared

@@ -116,8 +116,8 @@ class Settings(BaseModel):
         default=2,
         ge=0,
         le=64,
-        description="Network sandboxes kept ready, so that a first request waits half as long; each costs an idle"
-        " container of about 10 MiB, also while it is lent to a component's container. 0: none.",
+        description="Network sandboxes kept ready, so that a first request waits half as long (docs/cold-start.md);"
+        " each costs an idle container of a few MiB, also while a component's container uses it. 0: none.",
     )
     log_format: Literal["text", "json"] = Field(default="text", description="`json` gives one object a line.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(

@@ -30,7 +30,7 @@ from maelstrom.runtime.spec import Identity, create_body, lender, may_join
 
 log = logging.getLogger("maelstrom.runtime")
 
-UNWANTED_SECONDS = 10.0  # that `close` waits for containers whose maker was cancelled
+UNWANTED_SECONDS = 10.0
 EXEC_POLL_FIRST = 0.01  # seconds; doubles
 EXEC_POLL_MOST = 0.5
 
@@ -66,10 +66,10 @@ class DockerRuntime:
                     log.info("containers are reached %s", _way(reach), extra={"reason": reach.reason})
         return self._reach
 
-    async def create(self, component: Component, instance_id: str) -> str:
+    async def create(self, component: Component, instance_id: str, *, urgent: bool = True) -> str:
         reach = await self.reach()
         while True:
-            sandbox = self._sandboxes.take() if may_join(component.definition) else ""
+            sandbox = self._sandboxes.take() if urgent and may_join(component.definition) else ""
             try:
                 body = create_body(
                     component,
@@ -221,10 +221,13 @@ class DockerRuntime:
         await self.reach()
         await self._sandboxes.fill()
 
-    async def close(self) -> None:
-        """Calls under way are given up, streams are cut, threads end; containers stay, unused sandboxes go."""
+    async def close(self, seconds: float = UNWANTED_SECONDS) -> None:
+        """Calls under way are given up, streams are cut, threads end; containers stay, unused sandboxes go.
+
+        `seconds`: how long at most is waited for the removal of those, and of containers whose maker was cancelled.
+        """
         self._sandboxes.close()
-        await self._discards.settle(UNWANTED_SECONDS)
+        await self._discards.settle(seconds)
         self._engine.close()
 
 

@@ -64,8 +64,11 @@ class LogLine:
 
 
 class Runtime(Protocol):
-    async def create(self, component: Component, instance_id: str) -> str:
-        """Makes a container, not started, with all that the definition says; returns its id. Raises ImageMissing."""
+    async def create(self, component: Component, instance_id: str, *, urgent: bool = True) -> str:
+        """Makes a container, not started, with all that the definition says; returns its id. Raises ImageMissing.
+
+        `urgent`: somebody waits, so what was made ready for a quick start may be used up.
+        """
         ...
 
     async def start(self, container: str) -> Observed:

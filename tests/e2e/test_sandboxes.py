@@ -50,7 +50,7 @@ async def test_a_container_whose_sandbox_is_killed_is_replaced_at_once(
     daemon: Daemon, cluster: str, image: str
 ) -> None:
     await full(cluster)
-    daemon.put(project(image, mininstances=1, maxconcurrency=10))
+    daemon.put(project(image, maxconcurrency=10))
     async with aiohttp.ClientSession() as session:
         assert (await fetch(session, f"{daemon.public}/"))[0] == 200
         (before,), (sandbox,) = running(cluster), lent(cluster)
@@ -63,7 +63,7 @@ async def test_a_container_whose_sandbox_is_killed_is_replaced_at_once(
 
 async def test_a_daemon_that_is_killed_finds_its_sandboxes_again(daemon: Daemon, cluster: str, image: str) -> None:
     await full(cluster)
-    daemon.put(project(image, mininstances=1))
+    daemon.put(project(image))
     async with aiohttp.ClientSession() as session:
         assert (await fetch(session, f"{daemon.public}/"))[0] == 200
         containers, before = running(cluster), await full(cluster, 3)
@@ -94,3 +94,10 @@ async def test_without_a_pool_containers_have_networks_of_their_own(
     async with aiohttp.ClientSession() as session:
         assert (await fetch(session, f"{daemon.public}/"))[0] == 200
     assert (lent(cluster), engine.sandboxes(cluster)) == (set(), [])
+
+
+async def test_what_nobody_waits_for_leaves_them_to_those_who_do(daemon: Daemon, cluster: str, image: str) -> None:
+    ready = await full(cluster)
+    daemon.put(project(image, mininstances=2))
+    await eventually(lambda: len(running(cluster)) == 2, within=20)
+    assert (lent(cluster), sandboxes(cluster)) == (set(), ready)

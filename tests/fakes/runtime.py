@@ -146,7 +146,7 @@ class FakeRuntime:
         self.private_url = private_url
         self._identity = Identity(cluster, node)
 
-    async def create(self, component: Component, instance_id: str) -> str:
+    async def create(self, component: Component, instance_id: str, *, urgent: bool = True) -> str:
         await self.engine.enter("create", component.key.full_name)
         return self.engine.make(create_body(component, instance_id, self._identity, private_url=self.private_url))
 

@@ -48,9 +48,9 @@ class World(Protocol):
 class PooledRuntime(DockerRuntime):
     """Whatever may be started into a network sandbox is."""
 
-    async def create(self, component: Component, instance_id: str) -> str:
+    async def create(self, component: Component, instance_id: str, *, urgent: bool = True) -> str:
         await self.fill_sandboxes()
-        return await super().create(component, instance_id)
+        return await super().create(component, instance_id, urgent=urgent)
 
 
 class RealWorld:

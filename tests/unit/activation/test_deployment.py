@@ -13,6 +13,8 @@ KEY = ComponentKey("shop", "web")
 class Caller:
     """A waiter that remembers how it was refused."""
 
+    patient = False
+
     def __init__(self) -> None:
         self.error: MaelstromError | None = None
 

@@ -22,6 +22,8 @@ def component(**fields: object) -> Component:
 class Caller:
     """A waiter that remembers what it was told."""
 
+    patient = False
+
     def __init__(self) -> None:
         self.instance: Instance | None = None
         self.error: MaelstromError | None = None
