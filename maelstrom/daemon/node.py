@@ -30,6 +30,7 @@ log = logging.getLogger("maelstrom.daemon")
 
 INTERNAL_PORT = 8375
 ENGINE_BACKOFF = Backoff(first=0.5, cap=5.0)
+SWEEP_SECONDS = 10.0  # for the removal of what nobody uses
 LAST_SECONDS = 2.0  # for the database's last words, when the budget has run out
 
 
@@ -79,6 +80,7 @@ class Node:
         await parts.activation.watch.listed.wait()
         self._supervisor.keep("converge", parts.activation.converger.run)
         self._supervisor.keep("health", parts.activation.health.run)
+        self._supervisor.keep("sandboxes", parts.runtime.keep_sandboxes)
         # work is pulled only when there is somebody to do it
         await parts.transport.start()
         parts.owner.start()
@@ -188,7 +190,7 @@ class Node:
         await self._supervisor.end()
         if parts is not None:
             parts.aws.close()
-            await _step("engine", parts.runtime.close())
+            await _step("engine", parts.runtime.close(max(LAST_SECONDS, min(left(), SWEEP_SECONDS))))
         if self._registry is not None:
             await _step("database", _within(LAST_SECONDS, self._registry.close()))
         if self._state is not None:

@@ -55,7 +55,12 @@ def build(settings: Settings, supervisor: Supervisor, registry: Registry, state_
     clock = SteadyClock()
     view = View(registry)
     keeper = _keeper(settings, registry, state_id, clock)
-    runtime = DockerRuntime(cluster=settings.cluster_name, node=settings.node_name, environ=os.environ)
+    runtime = DockerRuntime(
+        cluster=settings.cluster_name,
+        node=settings.node_name,
+        environ=os.environ,
+        sandboxes=settings.sandbox_pool,
+    )
     activation = Activation(runtime, spawn, node=settings.node_name, memory_mib=memory_mib(settings.total_memory))
     transport = Transport(activation.pool)
     gateway = Gateway(
