@@ -190,6 +190,7 @@ class Node:
         await self._supervisor.end()
         if parts is not None:
             parts.aws.close()
+            parts.sqs.close()
             await _step("engine", parts.runtime.close(max(LAST_SECONDS, min(left(), SWEEP_SECONDS))))
         if self._registry is not None:
             await _step("database", _within(LAST_SECONDS, self._registry.close()))

@@ -7,9 +7,11 @@ import random
 import time
 import uuid
 from dataclasses import dataclass
+from typing import Any
 
 from maelstrom.activation.service import Activation
 from maelstrom.activation.transport import Transport
+from maelstrom.daemon.inside import TaskDoor
 from maelstrom.daemon.routing import Routing
 from maelstrom.daemon.supervisor import Supervisor
 from maelstrom.daemon.zone import local_zone
@@ -17,15 +19,21 @@ from maelstrom.gateway import AccessLog, Gateway, Limits
 from maelstrom.leases.clock import SteadyClock
 from maelstrom.leases.keeper import LeaseKeeper
 from maelstrom.model.settings import Settings
+from maelstrom.model.source import SourceType
 from maelstrom.registry.cron import CronLedger
 from maelstrom.registry.cron_opening import Writer
 from maelstrom.registry.registry import Registry
 from maelstrom.registry.view import View
 from maelstrom.runtime.docker import DockerRuntime
+from maelstrom.sources.aws_sqs import AwsSqs
 from maelstrom.sources.aws_step_functions import AwsStepFunctions
 from maelstrom.sources.cron import Cron
 from maelstrom.sources.delivery import Means
+from maelstrom.sources.kind import Kind
+from maelstrom.sources.later import LaterAnswers, places
 from maelstrom.sources.owner import SourceOwner
+from maelstrom.sources.ports import Spawn
+from maelstrom.sources.sqs import SqsKind
 from maelstrom.sources.step_functions import StepFunctionsKind
 
 MIB = 1 << 20
@@ -46,50 +54,73 @@ class Parts:
     gateway: Gateway
     routing: Routing
     aws: AwsStepFunctions
+    sqs: AwsSqs
     owner: SourceOwner
     cron: Cron
 
 
-def build(settings: Settings, supervisor: Supervisor, registry: Registry, state_id: str) -> Parts:
+def build(settings: Settings, supervisor: Supervisor, registry: Registry, state: StateDirectory) -> Parts:
     spawn = supervisor.spawn
     clock = SteadyClock()
     view = View(registry)
-    keeper = _keeper(settings, registry, state_id, clock)
-    runtime = DockerRuntime(
+    state_id = state.identity()
+    keeper = _keeper(settings, registry, state, clock)
+    runtime = _runtime(settings)
+    activation = Activation(runtime, spawn, node=settings.node_name, memory_mib=memory_mib(settings.total_memory))
+    transport = Transport(activation.pool)
+    aws = AwsStepFunctions()
+    later = LaterAnswers(
+        keeper,
+        lambda: [aws.at(place) for place in places(view.snapshot.sources.values())],
+        clock=clock,
+        spawn=spawn,
+        random=random.random,
+    )
+    gateway = _gateway(settings, activation, spawn, TaskDoor(later))
+    routing = Routing(activation)
+    sqs = AwsSqs(aws.accounts)
+    kinds: dict[SourceType, Kind[Any]] = {
+        "awsstepfunc": StepFunctionsKind(aws, later, node=settings.node_name, clock=clock, random=random.random),
+        "sqs": SqsKind(sqs, clock=clock, random=random.random, spawn=spawn),
+    }
+    means = Means(transport, lambda key: view.snapshot.components.get(key), clock, spawn)
+    owner = SourceOwner(kinds, view=view, leases=keeper, means=means, random=random.random)
+    cron = _cron(settings, registry, state_id, keeper, view, means, activation)
+    return Parts(
+        *(settings, supervisor, registry, view, keeper, runtime, activation, transport, gateway, routing),
+        *(aws, sqs, owner, cron),
+    )
+
+
+def _runtime(settings: Settings) -> DockerRuntime:
+    return DockerRuntime(
         cluster=settings.cluster_name,
         node=settings.node_name,
         environ=os.environ,
         sandboxes=settings.sandbox_pool,
     )
-    activation = Activation(runtime, spawn, node=settings.node_name, memory_mib=memory_mib(settings.total_memory))
-    transport = Transport(activation.pool)
-    gateway = Gateway(
+
+
+def _gateway(settings: Settings, activation: Activation, spawn: Spawn, inside: TaskDoor) -> Gateway:
+    return Gateway(
         find=activation.find,
         spawn=spawn,
         limits=Limits.of(settings),
         access=AccessLog.of(settings.access_log),
         monotonic=time.monotonic,
-    )
-    routing = Routing(activation)
-    aws = AwsStepFunctions()
-    kind = StepFunctionsKind(aws, node=settings.node_name, clock=clock, random=random.random)
-    means = Means(transport, lambda key: view.snapshot.components.get(key), clock, spawn)
-    owner = SourceOwner({"awsstepfunc": kind}, view=view, leases=keeper, means=means, random=random.random)
-    cron = _cron(settings, registry, state_id, keeper, view, means, activation)
-    return Parts(
-        settings, supervisor, registry, view, keeper, runtime, activation, transport, gateway, routing, aws, owner, cron
+        inside=inside,
     )
 
 
-def _keeper(settings: Settings, registry: Registry, state_id: str, clock: SteadyClock) -> LeaseKeeper:
+def _keeper(settings: Settings, registry: Registry, state: StateDirectory, clock: SteadyClock) -> LeaseKeeper:
     return LeaseKeeper(
         registry.engine,
         node=settings.node_name,
-        state_dir_id=state_id,
+        state_dir_id=state.identity(),
         beat_seconds=settings.beat_seconds,
         ttl_seconds=settings.session_ttl_seconds,
         clock=clock,
-        listen_url=None if settings.sqlite else settings.database_listen_url or settings.database_url,
+        listen_url=settings.listen_url,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from maelstrom.model.source import EventSource, SourceType
 from maelstrom.sources.delivery import Means
 from maelstrom.sources.kind import Kind
+from maelstrom.sources.later import LaterAnswers
 from maelstrom.sources.owner import SourceOwner
 from maelstrom.sources.step_functions import StepFunctionsKind
 from tests.fakes.sources import (
@@ -38,8 +39,11 @@ class Node:
         self.desk = FakeDesk()
         self.view = FakeView(*sources, components=(component(seconds),))
         means = Means(self.worker, self.view.component, self.clock, self.tasks.spawn)
+        self.later = LaterAnswers(
+            self.desk, lambda: [self.service], clock=self.clock, spawn=self.tasks.spawn, random=dice
+        )
         kinds: dict[SourceType, Kind[Any]] = {
-            "awsstepfunc": StepFunctionsKind(self.service, node="n1", clock=self.clock, random=dice)
+            "awsstepfunc": StepFunctionsKind(self.service, self.later, node="n1", clock=self.clock, random=dice)
         }
         self.owner = SourceOwner(kinds, view=self.view, leases=self.desk, means=means, random=dice)
 
