@@ -34,6 +34,19 @@ def excesses(
     return [e for e in events if e.kind == "begin" and e.open > highest(limits, e.at - learn, e.at)]
 
 
+def open_at(events: Iterable[Event], moment: Event) -> list[Event]:
+    """How what was open right after that event began, for people who look for the cause."""
+    found: dict[tuple[str, int], Event] = {}
+    for event in events:
+        if event.kind == "begin":
+            found[event.item, event.attempt] = event
+        else:
+            found.pop((event.item, event.attempt), None)
+        if event is moment:
+            break
+    return list(found.values())
+
+
 def highest(limits: Sequence[Limit], begin: float, end: float) -> int:
     """The highest limit in force at any time between."""
     before = [change for change in limits if change.since <= begin][-1:]

@@ -57,7 +57,7 @@ def scripted(item: str, attempt: int) -> Script:
         return Script(0.2, FRAGILE)
     if fate < 0.13 and attempt == 1:
         return Script(3600.0, 200)
-    return Script(dice.uniform(2.0, 3.0) if fate < 0.2 else dice.uniform(0.5, 1.0), 200)
+    return Script(dice.uniform(1.5, 2.5) if fate < 0.2 else dice.uniform(0.5, 1.0), 200)
 
 
 class Ledger:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from typing import Self
 
-from tests.cluster.checks import Limit, excesses, not_once, wrong_outcomes
+from tests.cluster.checks import Limit, excesses, not_once, open_at, wrong_outcomes
 from tests.cluster.cluster import BEAT, TTL, Cluster, running_cluster, until
 from tests.cluster.queue import Queue
 from tests.cluster.steps import Steps
@@ -110,8 +110,9 @@ class Run:
         """So far no limit was exceeded, and what has ended has ended rightly."""
         ledger = self.cluster.ledger
         for source, limits in self.limits.items():
-            found = excesses([e for e in ledger.events if e.source == source], limits)
-            assert not found, f"{source}: more open than allowed: {found[:5]}"
+            events = [event for event in ledger.events if event.source == source]
+            found = excesses(events, limits)
+            assert not found, f"{source}: {len(found)} times more open than allowed, first {open_at(events, found[0])}"
             wrong = wrong_outcomes(list(self.work[source].outcomes), ledger.ends(source))
             assert not wrong, wrong
 

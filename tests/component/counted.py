@@ -1,8 +1,8 @@
 """Work that is counted outside: what is open now is told to a ledger before it begins and when it is over.
 
 The ledger listens on a Unix socket that is mounted into the container, so no network and no caller stands between. It
-says how long the work takes and which status it ends with; the work is over at its deadline in any case, and so is its
-entry if this process dies.
+says how long the work takes and which status it ends with; the work is over before its deadline in any case, and so is
+its entry if this process dies.
 
     → {"source", "item", "epoch", "instance"}    ← {"seconds", "status"}    → {"status"}    ← {}
 
@@ -17,6 +17,8 @@ from collections.abc import Mapping
 
 from tests.component.http1 import Request
 
+EARLY_SECONDS = 1.0  # before the deadline: the caller's clock began before this one's
+
 
 async def work(request: Request, environ: Mapping[str, str]) -> None:
     """Answers with the ledger's status and the item; 504 if the deadline came first."""
@@ -27,16 +29,16 @@ async def work(request: Request, environ: Mapping[str, str]) -> None:
         told = {"source": request.header("maelstrom-event-source"), "item": item}
         told |= {"epoch": request.header("maelstrom-lease-epoch"), "instance": environ.get("MAELSTROM_INSTANCE_ID", "")}
         script = await _tell(reader, writer, told)
-        status = await _do(script, float(request.header("maelstrom-deadline") or 60))
+        status = await _do(script, float(request.header("maelstrom-deadline") or 60) - EARLY_SECONDS)
         await _tell(reader, writer, {"status": status})
     finally:
         writer.close()
     request.answer(status, {"item": item, "attempt": script["attempt"]})
 
 
-async def _do(script: dict[str, float], deadline: float) -> int:
-    await asyncio.sleep(min(script["seconds"], deadline))
-    return int(script["status"]) if script["seconds"] < deadline else 504
+async def _do(script: dict[str, float], most: float) -> int:
+    await asyncio.sleep(max(0.0, min(script["seconds"], most)))
+    return int(script["status"]) if script["seconds"] < most else 504
 
 
 async def _tell(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, what: object) -> dict[str, float]:
