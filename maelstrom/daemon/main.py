@@ -66,6 +66,8 @@ def _main(argv: Sequence[str]) -> int:
     with runner:
         if loaded.command == "migrate":
             return runner.run(_migrate(loaded))
+        if loaded.command == "new-era":
+            return runner.run(_new_era(loaded))
         return runner.run(_run(loaded))
 
 
@@ -76,6 +78,21 @@ async def _migrate(loaded: Loaded) -> int:
         make_directory(loaded.settings.state_dir)
     await migrate(loaded.settings.database_url)
     log.info("the database has the schema of this version")
+    return EXIT_OK
+
+
+async def _new_era(loaded: Loaded) -> int:
+    """After a restore: what the copy does not know of may still be open towards components."""
+    from maelstrom.leases.restore import begin_era
+    from maelstrom.registry.registry import Registry
+
+    registry = await Registry.open(loaded.settings.database_url, migrate=False)
+    try:
+        seconds = await begin_era(registry.engine, ttl_seconds=loaded.settings.session_ttl_seconds)
+    finally:
+        await registry.close()
+    log.info("a new era has begun: polled sources are worked again once nothing can be open that the database lost")
+    log.info("that takes at most %.0f s from the start of the first node", seconds)
     return EXIT_OK
 
 

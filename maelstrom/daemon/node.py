@@ -53,7 +53,7 @@ class Node:
         self._state = StateDirectory.open(settings.state_dir)
         token = self._state.admin_token(settings.admin_token)
         self._registry = await Registry.open(settings.database_url, listen_url=settings.database_listen_url)
-        parts = self._parts = build(settings, self._supervisor, self._registry, self._state.identity())
+        parts = self._parts = build(settings, self._supervisor, self._registry, self._state)
         status = self._status = Status(parts)
         # a session before anything is done in this node's name
         await parts.keeper.start()

@@ -13,6 +13,7 @@ from maelstrom.activation.service import Activation
 from maelstrom.activation.transport import Transport
 from maelstrom.daemon.inside import TaskDoor
 from maelstrom.daemon.routing import Routing
+from maelstrom.daemon.state import StateDirectory
 from maelstrom.daemon.supervisor import Supervisor
 from maelstrom.daemon.zone import local_zone
 from maelstrom.gateway import AccessLog, Gateway, Limits
@@ -35,6 +36,7 @@ from maelstrom.sources.owner import SourceOwner
 from maelstrom.sources.ports import Spawn
 from maelstrom.sources.sqs import SqsKind
 from maelstrom.sources.step_functions import StepFunctionsKind
+from maelstrom.sources.task_tokens import MessageTasks
 
 MIB = 1 << 20
 
@@ -79,9 +81,10 @@ def build(settings: Settings, supervisor: Supervisor, registry: Registry, state:
     gateway = _gateway(settings, activation, spawn, TaskDoor(later))
     routing = Routing(activation)
     sqs = AwsSqs(aws.accounts)
+    tokens = MessageTasks(aws, clock=clock, random=random.random)
     kinds: dict[SourceType, Kind[Any]] = {
         "awsstepfunc": StepFunctionsKind(aws, later, node=settings.node_name, clock=clock, random=random.random),
-        "sqs": SqsKind(sqs, clock=clock, random=random.random, spawn=spawn),
+        "sqs": SqsKind(sqs, clock=clock, random=random.random, spawn=spawn, tokens=tokens),
     }
     means = Means(transport, lambda key: view.snapshot.components.get(key), clock, spawn)
     owner = SourceOwner(kinds, view=view, leases=keeper, means=means, random=random.random)
@@ -121,6 +124,8 @@ def _keeper(settings: Settings, registry: Registry, state: StateDirectory, clock
         ttl_seconds=settings.session_ttl_seconds,
         clock=clock,
         listen_url=settings.listen_url,
+        lost_commits_seconds=settings.lost_commits_seconds,
+        memory=state,
     )
 
 

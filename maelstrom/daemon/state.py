@@ -80,6 +80,16 @@ class StateDirectory:
     def remember_port(self, port: int) -> None:
         self._write("internal-port", str(port))
 
+    def recall(self) -> str:
+        """What leases know of the database's history; nothing if it cannot be read."""
+        try:
+            return (self.path / "database.json").read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return ""
+
+    def keep(self, text: str) -> None:
+        self._write("database.json", text)
+
     def write_ready(self, facts: dict[str, Any]) -> None:
         self._write("ready.json", json.dumps(facts, indent=2) + "\n")
 

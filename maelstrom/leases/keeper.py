@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 import maelstrom
 from maelstrom.leases.dialects import statements_over
 from maelstrom.leases.fairness import Fairness
+from maelstrom.leases.history import Forgetful, History, Memory
 from maelstrom.leases.lease import Lease
 from maelstrom.leases.loops import Loops
 from maelstrom.leases.namesake import await_name
@@ -40,6 +41,7 @@ class LeaseKeeper:
 
     `listen_url`: where PostgreSQL's notices come from; without it, and on SQLite, changes are seen at the next beat.
     `lost_commits_seconds`: how old a commit must be so that no failover loses it; 0: none can be lost.
+    `memory`: what outlives this process of what it knows of the database.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class LeaseKeeper:
         clock: Clock,
         listen_url: str | None = None,
         lost_commits_seconds: float = 60.0,
+        memory: Memory | None = None,
     ) -> None:
         self.clock = clock
         self.patience_seconds = ttl_seconds
@@ -67,23 +70,32 @@ class LeaseKeeper:
             self._identity,
             self._terms,
             self._word,
+            History(memory or Forgetful()),
             clock=clock,
             beat_seconds=beat_seconds,
             ttl_seconds=ttl_seconds,
         )
-        self._observer = Observer(
+        self._observer = self._new_observer(ttl_seconds, lost_commits_seconds)
+        self.later = self._writer.later
+        self._writer.session.lossless = not lost_commits_seconds
+        self._loops = self._new_loops(beat_seconds)
+        look = self._loops.news.set
+        self._listener = Listener(listen_url, {CHANNEL: lambda _: look()}, on_gap=look) if listen_url else None
+
+    def _new_observer(self, ttl_seconds: float, lost_commits_seconds: float) -> Observer:
+        return Observer(
             self._statements,
             self._terms,
             self._writer.session,
             self._writer.later,
             self._fairness,
-            clock=clock,
+            clock=self.clock,
             ttl_seconds=ttl_seconds,
             settle_seconds=0.0 if isinstance(self._statements, SqliteStatements) else lost_commits_seconds,
         )
-        self.later = self._writer.later
-        self._writer.session.lossless = not lost_commits_seconds
-        self._loops = Loops(
+
+    def _new_loops(self, beat_seconds: float) -> Loops:
+        return Loops(
             self._writer,
             self._observer,
             prepare=self._find_roles,
@@ -91,8 +103,6 @@ class LeaseKeeper:
             trusted=lambda: self.trusted,
             beat_seconds=beat_seconds,
         )
-        look = self._loops.news.set
-        self._listener = Listener(listen_url, {CHANNEL: lambda _: look()}, on_gap=look) if listen_url else None
 
     # the life of the process
 
@@ -135,6 +145,7 @@ class LeaseKeeper:
         try:
             await self._writer.end()
         finally:
+            self._writer.session.history.keep()
             self._tell()
 
     @property

@@ -56,6 +56,7 @@ class Observer:
         terms = {term.source: term for term in self._terms()}
         held = [Held(term.source, term.epoch if term.row is not None else None) for term in terms.values()]
         tasks = self._later.names
+        flushed = self._session.history.flushed
         sent = self._clock.monotonic()
         view = await self._statements.view(held, tasks)
         received = self._clock.monotonic()
@@ -63,6 +64,7 @@ class Observer:
         bury, forget = self._watch.saw(
             received, view.era, view.sessions, me.session if me is not None else None, self._session.last_success
         )
+        self._session.looked(view.era, view.flushed, flushed)
         over, rest = self._waits.saw(received, view.era, view.orphans)
         self._later.seen(sent, view.era, frozenset(tasks), view.tasks)
         fresh = [term for term in terms.values() if term.told <= sent]

@@ -51,7 +51,8 @@ class PostgresStatements:
         if not rows:
             raise no_era()
         row = rows[0]
-        return Ground(row.val.hex, bool(row.same), bool(row.durable), bool(row.writable))
+        same, durable, writable = bool(row.same), bool(row.durable), bool(row.writable)
+        return Ground(row.val.hex, same, durable, writable, row.server, row.flushed)
 
     async def raise_era(self, seen: str, ttl_ms: int, *, lost: bool = True) -> None:
         async with transaction(self._engine, timeout=self._timeout) as connection:
@@ -166,6 +167,7 @@ class PostgresStatements:
             ),
             tuple(SeenLease(row.id.hex, row.busy_ms, row.busy_seq) for row in orphans),
             tuple(SourceNow(*row) for row in sources),
+            sessions[0].flushed if sessions else 0,
             frozenset(there),
         )
 

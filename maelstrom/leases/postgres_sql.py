@@ -13,6 +13,7 @@ from maelstrom.registry.tables import ROLE
 SERVER = (
     "(select system_identifier::text from pg_control_system()) || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8)"
 )
+FLUSHED = "(pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint"
 NOW = "extract(epoch from clock_timestamp())::float8"
 LIVE = "exists (select from sessions s, era e where e.id = 1 and s.id = l.session and s.alive and s.era = e.val)"
 
@@ -173,10 +174,10 @@ where l.id = w.id and l.busy_seq = w.seq and not {LIVE}
 """
 
 # Counted once for all sessions: a count for each makes the planner expect so much that it compiles the query.
-VIEW_SESSIONS = """
+VIEW_SESSIONS = f"""
 with n as (select l.session, count(*) leases from leases l group by l.session)
-select s.id, s.beat, s.ttl_ms, s.alive and s.era = e.val live, e.val era, coalesce(n.leases, 0) leases,
-  s.node, s.leaving, s.unfit, s.wanting
+select s.id, s.beat, s.ttl_ms, s.alive and s.era = e.val live, e.val era, {FLUSHED} flushed,
+  coalesce(n.leases, 0) leases, s.node, s.leaving, s.unfit, s.wanting
 from era e left join sessions s on true left join n on n.session = s.id where e.id = 1
 """
 VIEW_ORPHANS = f"select l.id, l.busy_ms, l.busy_seq from leases l where not {LIVE}"
@@ -194,7 +195,8 @@ group by s.id, h.source, h.epoch
 """
 
 GROUND = f"""
-select e.val, e.server = {SERVER} same, current_setting('synchronous_commit') <> 'off' durable,
+select e.val, {SERVER} server, e.server = {SERVER} same, {FLUSHED} flushed,
+  current_setting('synchronous_commit') <> 'off' durable,
   current_setting('transaction_read_only') = 'off' writable
 from era e where e.id = 1
 """

@@ -75,6 +75,8 @@ class Ground:
     current: bool  # it is the server, and the timeline, that the era began on
     durable: bool  # a commit that it confirms outlives its crash
     writable: bool
+    server: str = ""  # its identity and timeline
+    flushed: int = 0  # how far its log is written: never less but after it went back in time
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +168,7 @@ class View:
     sessions: tuple[SeenSession, ...]
     orphans: tuple[SeenLease, ...]  # leases without a living session
     sources: tuple[SourceNow, ...]
+    flushed: int = 0  # as in Ground
     tasks: frozenset[str] = frozenset()  # of those that were asked for: they have a row
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 from uuid import uuid4
 
+from maelstrom.leases.history import History
 from maelstrom.leases.statements import Ground, Me, NewSession, OwnLease, Statements
 from maelstrom.leases.term import NEVER
 from maelstrom.leases.trust import Trust
@@ -57,13 +58,23 @@ class OwnSession:
     """Not safe for two callers at once: its owner sends one thing after the other."""
 
     def __init__(
-        self, statements: Statements, identity: Identity, rows: Rows, *, clock: Clock, ttl_seconds: float
+        self,
+        statements: Statements,
+        identity: Identity,
+        rows: Rows,
+        history: History,
+        *,
+        clock: Clock,
+        ttl_seconds: float,
     ) -> None:
+        self.history = history
         self.trust = Trust(ttl_seconds)
         self.me: Me | None = None
         self.leaving = False
         self.lossless = False  # a failover loses no commits: a new era then waits for the ttl only
         self.unsure = False  # a statement was sent and its outcome is not known
+        self.doubted = False  # somebody saw the database go back in time
+        self._server = ""
         self._statements = statements
         self._identity = identity
         self._rows = rows
@@ -79,6 +90,8 @@ class OwnSession:
         """
         if self.me is None:
             await self._open()
+        elif self.doubted:
+            await self._believed_ground()
         elif self.unsure:
             await self._reread(self.me)
         elif self._formers:
@@ -86,6 +99,17 @@ class OwnSession:
         else:
             return False
         return True
+
+    def looked(self, era: str, flushed: int, before: int) -> None:
+        """What an observer read of the database's history; `before`: how far it was known when that was sent."""
+        if self.me is None or era != self.me.era:
+            return
+        seen = Ground(era, current=True, durable=True, writable=True, server=self._server, flushed=flushed)
+        if self.history.contradicts(seen, before):
+            self.doubted = True
+            self.trust.end()
+        else:
+            self.history.heard(self._clock.monotonic(), seen)
 
     async def send(self, call: Callable[[Me], Awaitable[T | None]]) -> tuple[float, T] | None:
         """One guarded statement: when it was sent, and its answer. None if it was void.
@@ -113,10 +137,8 @@ class OwnSession:
         self.trust.answered(sent)
 
     async def _open(self) -> None:
-        ground = await self._statements.ground()
-        _refuse_unsafe(ground)
-        if not ground.current:
-            await self._raise_era(ground.era, "the database's server or timeline is another one")
+        ground = await self._believed_ground()
+        if ground is None:
             return
         identity = self._identity
         new = NewSession(uuid4().hex, identity.node, identity.state_dir, identity.boot, identity.version, self._ttl_ms)
@@ -153,10 +175,21 @@ class OwnSession:
         if await self.send(lambda now: self._statements.beat(now, leaving=self.leaving)) is not None:
             await self._settle()
             return
+        await self._believed_ground()
+
+    async def _believed_ground(self) -> Ground | None:
+        """What the server says of itself; None after it began a new era, as another one or one that went back."""
+        flushed = self.history.flushed
         ground = await self._statements.ground()
         _refuse_unsafe(ground)
-        if not ground.current:
-            await self._raise_era(ground.era, "the database's server or timeline is another one")
+        self.doubted = False
+        reason = "" if ground.current else "the database's server or timeline is another one"
+        if reason := reason or self.history.contradicts(ground, flushed):
+            await self._raise_era(ground.era, reason)
+            return None
+        self.history.heard(self._clock.monotonic(), ground)
+        self._server = ground.server
+        return ground
 
     async def _settle(self) -> None:
         """Right after a statement that took effect, when all earlier ones are void: the own rows as they now stay."""

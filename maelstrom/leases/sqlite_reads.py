@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
-from maelstrom.leases.sqlite_steps import LIVE, NOW, own_lease, prepared
+from maelstrom.leases.sqlite_steps import FLUSHED, LIVE, NOW, own_lease, prepared
 from maelstrom.leases.sqlite_tasks import there
 from maelstrom.leases.statements import Audit, AuditLease, Held, Own, SessionRow, SourceNow, View
 from maelstrom.leases.watch import SeenLease, SeenSession
@@ -49,21 +50,23 @@ def view(db: Connection, held: Sequence[Held], tasks: Sequence[str] = ()) -> Vie
         ),
         {"held": json.dumps([(item.source, item.epoch) for item in held])},
     ).all()
+    era = db.execute(prepared(f"select val, {FLUSHED} flushed from era")).first()
     return View(
-        db.execute(prepared("select val from era")).scalar() or "",
+        era.val if era is not None else "",
         tuple(
             SeenSession(s.id, s.beat, s.ttl_ms, bool(s.live), s.leases, s.node, bool(s.leaving), s.unfit, s.wanting)
             for s in sessions
         ),
         tuple(SeenLease(row.id, row.busy_ms, row.busy_seq) for row in orphans),
-        tuple(
-            SourceNow(
-                s.id, s.m, bool(s.works), s.total, s.ahead, s.high_ms, s.settled_ms, s.pause_ms, s.pause_seq, s.width
-            )
-            for s in sources
-        ),
+        tuple(_source(row) for row in sources),
+        era.flushed if era is not None else 0,
         there(db, tasks) if tasks else frozenset(),
     )
+
+
+def _source(s: Row[Any]) -> SourceNow:
+    deadlines, pause = (s.high_ms, s.settled_ms), (s.pause_ms, s.pause_seq)
+    return SourceNow(s.id, s.m, bool(s.works), s.total, s.ahead, *deadlines, *pause, s.width)
 
 
 def session_rows(db: Connection) -> list[SessionRow]:

@@ -34,6 +34,7 @@ from maelstrom.registry.tables import ROLE
 prepared = functools.cache(text)  # parsed once
 
 SERVER = "sqlite"  # a file has no identity that a copy would not have
+FLUSHED = "(select coalesce(sum(epoch), 0) from event_sources)"  # what matters of its log: the grants
 NOW = "(julianday('now') - 2440587.5) * 86400.0"
 LIVE = "exists (select 1 from sessions s, era e where s.id = l.session and s.alive and s.era = e.val)"
 DEAD_LEASE = f"id = :id and busy_seq = :seq and id in (select l.id from leases l where not {LIVE})"
@@ -57,10 +58,10 @@ def guard(db: Connection, me: Me, *, leaving: bool = False, ending: bool = False
 
 
 def ground(db: Connection) -> Ground:
-    row = db.execute(prepared("select val, server from era")).first()
+    row = db.execute(prepared(f"select val, server, {FLUSHED} flushed from era")).first()
     if row is None:
         raise no_era()
-    return Ground(row.val, row.server == SERVER, durable=True, writable=True)
+    return Ground(row.val, row.server == SERVER, durable=True, writable=True, server=SERVER, flushed=row.flushed)
 
 
 def raise_era(db: Connection, seen: str, ttl_ms: int, lost: bool = True) -> None:

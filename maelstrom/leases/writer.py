@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from uuid import uuid4
 
+from maelstrom.leases.history import History
 from maelstrom.leases.later import Later
 from maelstrom.leases.session import Identity, OwnSession
 from maelstrom.leases.statements import OwnLease, Statements, Want, Word
@@ -36,12 +37,13 @@ class Writer:
         identity: Identity,
         terms: Callable[[], Iterable[Term]],
         word: Callable[[], Word],
+        history: History,
         *,
         clock: Clock,
         beat_seconds: float,
         ttl_seconds: float,
     ) -> None:
-        self.session = OwnSession(statements, identity, self, clock=clock, ttl_seconds=ttl_seconds)
+        self.session = OwnSession(statements, identity, self, history, clock=clock, ttl_seconds=ttl_seconds)
         self._statements = statements
         self._terms = terms
         self._word = word

@@ -49,6 +49,12 @@ class Settings(BaseModel):
     session_ttl_seconds: float = Field(
         default=10, gt=0, description="A session unseen for so many seconds is dead; at least three beats."
     )
+    lost_commits_seconds: float = Field(
+        default=60,
+        ge=0,
+        description="How old, in seconds, commits of PostgreSQL can be at most when a failover loses them. A longer"
+        " `maxdurationseconds` of sources is used that much later. 0: none can be lost, as with a synchronous replica.",
+    )
     public_listen: Listen = Field(default=Listen(host="0.0.0.0", port=80), description="Public gateway, `host:port`.")
     public_health_path: str = Field(
         default="/_mael_health_check",

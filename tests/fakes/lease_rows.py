@@ -172,7 +172,8 @@ class LeaseRows:
     def ground(self) -> Ground:
         if self.era is None:
             raise no_era()
-        return Ground(self.era, self.era_server == self.server, durable=True, writable=True)
+        same = self.era_server == self.server
+        return Ground(self.era, same, durable=True, writable=True, server=self.server, flushed=self._flushed())
 
     def raise_era(self, seen: str, ttl_ms: int, *, lost: bool = True) -> None:
         if self.era != seen:
@@ -354,7 +355,7 @@ class LeaseRows:
             or (source.m is not None and source.enabled and not source.removed and source.type != ROLE)
         )
         there = frozenset(row.task for row in self.leases.values() if row.task is not None and row.task in tasks)
-        return View(era or "", sessions, orphans, sources, there)
+        return View(era or "", sessions, orphans, sources, self._flushed(), there)
 
     def bury(self, session: str, beat: int) -> bool:
         found = self.sessions_by_id.get(session)
@@ -442,6 +443,9 @@ class LeaseRows:
             if row.session != without:
                 found[row.source] = found.get(row.source, 0) + row.in_flight
         return found
+
+    def _flushed(self) -> int:
+        return sum(source.epoch for source in self.sources.values())
 
     def _guard(self, me: Me) -> Session | None:
         session = self.sessions_by_id.get(me.session)
