@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from pathlib import Path
 
 import aiohttp
 
@@ -11,6 +12,7 @@ from tests.e2e.conftest import StartDaemon
 from tests.e2e.test_http import fetch, project, running
 from tests.support import engine
 from tests.support.daemon import Daemon
+from tests.support.engine_proxy import EngineProxy
 from tests.support.wait import eventually
 
 
@@ -59,6 +61,34 @@ async def test_a_container_whose_sandbox_is_killed_is_replaced_at_once(
         assert codes == {200: 20}
     await eventually(lambda: running(cluster) and before not in running(cluster), within=20)
     assert sandbox not in await full(cluster, 2 + len(lent(cluster)))
+
+
+async def test_a_lent_address_is_not_trusted_after_the_sandbox_though_the_engine_is_away(
+    make_daemon: StartDaemon, cluster: str, image: str, tmp_path: Path
+) -> None:
+    """The engine frees it then, and may give it to a container that it starts by itself."""
+    proxy = EngineProxy(tmp_path / "engine.sock")
+    proxy.start()
+    daemon = make_daemon(environ={"DOCKER_HOST": f"unix://{proxy.path}"}).start()
+    await full(cluster)
+    daemon.put(project(image))
+    async with aiohttp.ClientSession() as session:
+        assert (await fetch(session, f"{daemon.public}/"))[0] == 200
+        (sandbox,) = lent(cluster)
+        proxy.stop()
+        await eventually(lambda: "cannot be reached" in daemon.log())
+        assert (await fetch(session, f"{daemon.public}/"))[0] == 200, "what runs goes on without the engine"
+        engine.engine().kill(sandbox)
+        await eventually(lambda: "its process ended while the engine was away" in daemon.log())
+        assert (await fetch(session, f"{daemon.public}/"))[0] == 503
+        proxy.start()
+
+        async def served() -> bool:
+            return (await fetch(session, f"{daemon.public}/"))[0] == 200
+
+        await eventually(served, within=20, every=0.1)
+        await eventually(lambda: sandbox not in sandboxes(cluster) and len(running(cluster)) == 1, within=15)
+    proxy.stop()
 
 
 async def test_a_daemon_that_is_killed_finds_its_sandboxes_again(daemon: Daemon, cluster: str, image: str) -> None:
