@@ -10,6 +10,7 @@
     step_functions  tasks      outcome  what an answer means for one; pure
     sqs      messages          sqs_queues  which queue is asked next      sqs_request  what a component gets, and says
       sqs_custody   hidden, deleted, shown again            sqs_batches  what is said of messages, ten at a time
+      task_tokens   tasks that come in messages             reports, later  how and when tasks are answered
     aws…     the only files that know boto3: clients, errors, the calls of each service
 
     cron     what nobody pulls: runs by schedule, planned by the one node that has the role

@@ -20,7 +20,7 @@ from maelstrom.model.clock import Clock
 from maelstrom.model.component import Component, ComponentKey
 from maelstrom.model.errors import LeaseLost
 from maelstrom.model.source import EventSource
-from maelstrom.sources.kind import Answered, Kind, Outcome, Pause, Refused, Settled
+from maelstrom.sources.kind import INTERNAL, Answered, Kind, Outcome, Pause, Refused, Settled
 from maelstrom.sources.ports import Spawn
 from maelstrom.sources.record import SourceRecord
 from maelstrom.sources.seats import Seat
@@ -90,7 +90,7 @@ class Delivery(Generic[Item]):
 
     def goes_on(self, outcome: Outcome | None) -> bool:
         """Whether the item will be over when this is settled, so that the one behind it may follow."""
-        return outcome is not None and self._kind.goes_on(self._source, outcome)
+        return outcome is not None and self._kind.goes_on(self._source, self._item, outcome)
 
     def stop(self) -> None:
         """No time is left: what is being worked is reported as stopped, what has been answered as answered."""
@@ -132,7 +132,7 @@ class Delivery(Generic[Item]):
             return None if self._end is End.GONE else STOPPED
         if (error := work.exception()) is not None:
             log.error("a delivery died", exc_info=error, extra={"source": self._source.key.full_name})
-            return Refused("Maelstrom.Internal", "an internal error of the node; its log has more")
+            return Refused(INTERNAL, "an internal error of the node; its log has more")
         return work.result()
 
     async def _settle(self, outcome: Outcome, pause: Pause) -> Settled:

@@ -22,6 +22,9 @@ from maelstrom.sources.record import SourceRecord
 
 Item = TypeVar("Item")
 
+INTERNAL = "Maelstrom.Internal"
+"""The error of a refusal that is a fault of ours."""
+
 Pause = Callable[[float], Awaitable[None]]
 """Waits so many seconds, or less if there is no time left."""
 
@@ -84,7 +87,7 @@ class Kind(Protocol[Item]):
         """The items of one fetch; those of one series are worked one after the other, series beside one another."""
         ...
 
-    def goes_on(self, source: EventSource, outcome: Outcome) -> bool:
+    def goes_on(self, source: EventSource, item: Item, outcome: Outcome) -> bool:
         """Whether the next item of a series may follow this outcome. If not, it and those behind it are refused."""
         ...
 

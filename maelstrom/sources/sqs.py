@@ -21,12 +21,12 @@ from maelstrom.activation.work import WorkRequest
 from maelstrom.model.clock import Clock
 from maelstrom.model.errors import MaelstromError, QueueMissing
 from maelstrom.model.source import EventSource, SqsSource
-from maelstrom.sources.kind import Answered, Outcome, Pause, Settled
+from maelstrom.sources.kind import INTERNAL, Answered, Outcome, Pause, Refused, Settled
 from maelstrom.sources.ports import Deferrable, Place, QueueMessage, Random, Spawn, Sqs
 from maelstrom.sources.record import SourceRecord
 from maelstrom.sources.sqs_custody import Custody, Held, hidden_seconds
 from maelstrom.sources.sqs_queues import MOST_WAITING, Walk
-from maelstrom.sources.sqs_request import asked_pause, retry_after, series, work_request
+from maelstrom.sources.sqs_request import asked_pause, retry_after, series, task_token, work_request
 
 log = logging.getLogger("maelstrom.sources")
 
@@ -147,9 +147,11 @@ class SqsKind:
         held = {item.message.receipt: item for item in items}
         return [[held[message.receipt] for message in one] for one in series(item.message for item in items)]
 
-    def goes_on(self, source: EventSource, outcome: Outcome) -> bool:
+    def goes_on(self, source: EventSource, item: Held, outcome: Outcome) -> bool:
         """Whether the message will be deleted."""
-        return isinstance(outcome, Answered) and (outcome.answer.status == 200 or bool(_definition(source).tasktoken))
+        if not isinstance(outcome, Answered) or outcome.answer.code == "draining":
+            return False
+        return outcome.answer.status == 200 or task_token(item.message.body, _definition(source).tasktoken) is not None
 
     def pause(self, outcome: Outcome) -> float:
         return asked_pause(outcome.answer, self._clock.now()) if isinstance(outcome, Answered) else 0.0
@@ -159,7 +161,8 @@ class SqsKind:
             walk.restart(self._clock.monotonic())
 
     def request(self, source: EventSource, item: Held, epoch: int) -> WorkRequest:
-        return work_request(source, _definition(source).path, item.message, epoch)
+        definition = _definition(source)
+        return work_request(source, definition.path, item.message, epoch, definition.tasktoken)
 
     # keep
 
@@ -195,8 +198,9 @@ class SqsKind:
     async def settle(
         self, source: EventSource, item: Held, outcome: Outcome, record: SourceRecord, pause: Pause
     ) -> Settled:
-        if not isinstance(outcome, Answered):
-            await self._custody.show(item, 0, record, pause)
+        if not isinstance(outcome, Answered) or outcome.answer.code == "draining":
+            if not isinstance(outcome, Refused) or outcome.error != INTERNAL:  # which would only happen again at once
+                await self._custody.show(item, 0, record, pause)
             return Settled.FAILED
         settled: Settled | None = Settled.SUCCEEDED if outcome.answer.status == 200 else None
         if self._tokens is not None and _definition(source).tasktoken:
@@ -211,7 +215,7 @@ class SqsKind:
         """Seconds until a message that failed is worked again; None: as it is hidden now."""
         now = self._clock.monotonic()
         longest = item.end - now - 1
-        asked = 0.0 if outcome.answer.code == "draining" else retry_after(outcome.answer, self._clock.now())
+        asked = retry_after(outcome.answer, self._clock.now())
         if asked is not None:
             return int(max(0.0, min(asked, longest)))
         usual = item.received + item.visibility - now

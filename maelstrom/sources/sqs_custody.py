@@ -91,7 +91,7 @@ class Custody:
         failures = 0
         while (error := await self._deletions.add(held.key, held.message.receipt)) is not None:
             if isinstance(error, OVER):
-                fields = {"source": key.full_name, "message": held.message.id, "reason": error.message}
+                fields = {"source": key.full_name, "message_id": held.message.id, "reason": error.message}
                 log.warning("a message that was worked could not be deleted any more", extra=fields)
                 return False
             failures += 1

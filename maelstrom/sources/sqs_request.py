@@ -30,7 +30,9 @@ _SECONDS = re.compile(r"[0-9]{1,9}")
 _CONTENT_TYPE = ("content-type", "contenttype", "content_type")
 
 
-def work_request(source: EventSource, path: str, message: QueueMessage, epoch: int) -> WorkRequest:
+def work_request(
+    source: EventSource, path: str, message: QueueMessage, epoch: int, tasktoken: bool | str = False
+) -> WorkRequest:
     headers = [
         ("Content-Type", content_type(message)),
         ("Maelstrom-Event-Source", source.key.full_name),
@@ -43,6 +45,8 @@ def work_request(source: EventSource, path: str, message: QueueMessage, epoch: i
         headers.append(("Maelstrom-Group-Id", header_value(message.group)))
     if message.sent_at:
         headers.append(("Maelstrom-Sent-At", instant(message.sent_at)))
+    if (token := task_token(message.body, tasktoken)) is not None:
+        headers.append(("Maelstrom-Task-Token", header_value(token)))
     headers += attribute_headers(message.attributes)
     return WorkRequest("POST", path, tuple(headers), message.body.encode(errors="replace"))
 
@@ -94,6 +98,20 @@ def is_json(body: str) -> bool:
     except (ValueError, RecursionError):
         return False
     return True
+
+
+def task_token(body: str, where: bool | str) -> str | None:
+    """The Step Functions task token in a body: its `TaskToken`, or what the JSON pointer leads to (RFC 6901)."""
+    if where is False:
+        return None
+    try:
+        found = json.loads(body)
+        for step in ("/TaskToken" if where is True else str(where)).split("/")[1:]:
+            step = step.replace("~1", "/").replace("~0", "~")
+            found = found[int(step)] if isinstance(found, list) and _SECONDS.fullmatch(step) else found[step]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return None
+    return found if isinstance(found, str) and found else None
 
 
 def series(messages: Iterable[QueueMessage]) -> list[tuple[QueueMessage, ...]]:

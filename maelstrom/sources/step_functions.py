@@ -74,7 +74,7 @@ class StepFunctionsKind:
     def in_order(self, items: Sequence[ActivityTask]) -> Sequence[Sequence[ActivityTask]]:
         return [(item,) for item in items]
 
-    def goes_on(self, source: EventSource, outcome: Outcome) -> bool:
+    def goes_on(self, source: EventSource, item: ActivityTask, outcome: Outcome) -> bool:
         return True
 
     def pause(self, outcome: Outcome) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 
 from tests.e2e.conftest import StartDaemon
-from tests.support.aws import StandIn
+from tests.support.aws import Machine, StandIn
 from tests.support.daemon import Daemon
 from tests.support.queues import Queue, queue
 from tests.support.wait import eventually
@@ -240,3 +240,31 @@ def state(daemon: Daemon) -> str:
     (row,) = daemon.ask("es", "ls", "--type", "sqs")
     found: str = row["state"]
     return found
+
+
+async def test_a_state_machine_waits_for_the_answer_to_its_message(
+    make_daemon: StartDaemon, aws: StandIn, cluster: str, image: str
+) -> None:
+    daemon = make_daemon(environ=aws.environ).start()
+    work = queue(aws, f"{cluster}-work")
+    fields = {"path": "/step/split", "tasktoken": "/token"}
+    fails = queue(aws, f"{cluster}-fails")
+    failing = {"path": "/step/fail?status=422&error=Bad.Input&cause=why", "tasktoken": "/token"}
+    daemon.put(project(image, work={"queuename": work.name, **fields}, fails={"queuename": fails.name, **failing}))
+    good, bad = waiting(aws, work), waiting(aws, fails)
+    assert await asyncio.to_thread(good.run, {"numbers": "1,2,3"}, within=30) == [1, 2, 3]
+    failed = await asyncio.to_thread(bad.run, {"numbers": ""}, within=30)
+    assert (failed["error"], failed["cause"]) == ("Bad.Input", "why")
+    await settled(work)
+    await settled(fails)
+
+
+def waiting(aws: StandIn, on: Queue) -> Machine:
+    """A state machine that sends its input with a token to the queue, and waits."""
+    ask = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
+        "Parameters": {"QueueUrl": on.url, "MessageBody": {"token.$": "$$.Task.Token", "numbers.$": "$.numbers"}},
+        "End": True,
+    }
+    return Machine(aws.client(), on.name, {"StartAt": "Ask", "States": {"Ask": ask}})

@@ -1,4 +1,4 @@
-"""Requests to the node itself: only under the reserved paths of the internal listener, whole, bounded, answered once."""
+"""Requests to the node itself: only under reserved paths of the internal listener, whole, bounded, answered once."""
 
 from __future__ import annotations
 

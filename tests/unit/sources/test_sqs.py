@@ -444,3 +444,29 @@ async def test_it_is_known_when_the_oldest_message_in_hand_was_sent() -> None:
         assert n.status.oldest_sent_at == 1.0
         await n.until(lambda: sent.deleted)
         await n.until(lambda: n.status.oldest_sent_at == 0, within=1)
+
+
+@in_virtual_time
+async def test_a_message_of_a_fifo_queue_that_came_back_while_it_was_worked_is_not_counted_as_done() -> None:
+    async with node(source(queuename="work.fifo", maxconcurrency=1), "work.fifo", handle=after(20)) as n:
+        (sent,) = groups(n, "a0")
+        await n.until(lambda: n.worker.open == 1)
+        n.sqs.fail_next("delete", AwsUnavailable("away"))
+        await n.until(lambda: n.sqs.calls["delete"] == 1)
+        sent.visible_at = n.now  # its time has run out meanwhile
+        await n.until(lambda: n.status.counts.gone == 1, within=5)
+        await n.until(lambda: sent.deleted)
+        assert sent.receives == 2
+
+
+@in_virtual_time
+async def test_a_fault_of_ours_does_not_bring_a_message_back_at_once() -> None:
+    def broken(request: WorkRequest) -> WorkAnswer:
+        raise ZeroDivisionError
+
+    async with node(source(visibilitytimeout=30), handle=broken) as n:
+        sent = n.sqs.send("work")
+        await asyncio.sleep(100)
+        assert sent.receives == 4
+        assert len(n.tasks.died) == 4
+        n.tasks.died.clear()

@@ -19,6 +19,7 @@ from maelstrom.sources.sqs_request import (
     instant,
     retry_after,
     series,
+    task_token,
     work_request,
 )
 from tests.fakes.sources import COMPONENT, answer
@@ -177,3 +178,24 @@ def test_a_pause_is_asked_for_and_bounded(status: int, headers: dict[str, str], 
 
 def test_an_instant_is_said_in_utc() -> None:
     assert instant(0) == "1970-01-01T00:00:00.000Z"
+
+
+@pytest.mark.parametrize(
+    ("body", "where", "expected"),
+    [
+        ('{"TaskToken": "t"}', True, "t"),
+        ('{"TaskToken": "t"}', False, None),
+        ('{"a": {"b/c": ["x", "t"]}}', "/a/b~1c/1", "t"),
+        ('{"a": 1}', True, None),
+        ('{"TaskToken": 5}', True, None),
+        ('{"TaskToken": ""}', True, None),
+        ("[]", True, None),
+        ('["t"]', "/0", "t"),
+        ('["t"]', "/-1", None),
+        ("no JSON", True, None),
+        ("[" * 100_000, True, None),
+        ("", True, None),
+    ],
+)
+def test_a_task_token_is_found_in_the_body(body: str, where: bool | str, expected: str | None) -> None:
+    assert task_token(body, where) == expected
