@@ -1,6 +1,7 @@
 """`make test`: sets up all that is needed, runs every check and every test, stops what it started.
 
 Standard library only. It fails if any part fails, if no test ran, and if one was skipped: a skip hides what is missing.
+Tests that only compute run beside those that mostly wait for processes, containers and databases.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ElementTree
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tools import engine, setup
 from tools.machine import ROOT, WORK, guarded, read_json
 
-REPORT = WORK / "test-report.xml"
+COMPUTING = ("tests/unit", "tests/fuzz", "tests/tree")  # the only ones that no load can fail: nothing in them is timed
 BIN = setup.VENV / "bin"
 CHECKS: dict[str, list[str]] = {
     "ruff": ["ruff", "check", "--quiet", "--output-format=concise", "."],
@@ -56,15 +58,36 @@ def _check(arguments: list[str]) -> int:
 
 
 def _test(arguments: list[str]) -> list[str]:
-    REPORT.unlink(missing_ok=True)
-    pytest = ["python", "-m", "pytest", "-p", "no:randomly", "--quiet", "--durations=15", f"--junitxml={REPORT}"]
-    return verdict(_run([*pytest, *arguments], quiet=False).returncode, REPORT)
+    """All tests, or what the arguments select of them."""
+    if arguments:
+        return _verdict_of("tests", _run(_pytest("tests", arguments), quiet=False).returncode)
+    others = [f"--ignore={folder}" for folder in COMPUTING]
+    with ThreadPoolExecutor(1) as beside:
+        computing = beside.submit(_run, _pytest("computing", [*COMPUTING]), quiet=True)
+        failed = _verdict_of("tests", _run(_pytest("tests", ["tests", *others]), quiet=False).returncode)
+        done = computing.result()
+    print(f"\nTests that only compute\n{done.stdout}", flush=True)
+    return failed + _verdict_of("computing", done.returncode)
+
+
+def _pytest(name: str, arguments: list[str]) -> list[str]:
+    _report(name).unlink(missing_ok=True)
+    options = ["-p", "no:randomly", "-o", f"cache_dir=.pytest_cache/{name}", "--quiet", "--durations=15"]
+    return ["python", "-m", "pytest", *options, f"--junitxml={_report(name)}", *arguments]
+
+
+def _report(name: str) -> Path:
+    return WORK / f"report-{name}.xml"
+
+
+def _verdict_of(name: str, code: int) -> list[str]:
+    return [f"{name}: {text}" for text in verdict(code, _report(name))]
 
 
 def verdict(code: int, report: Path) -> list[str]:
     """What is wrong with a test run: its exit code, and what its report counts."""
     tests, skipped = _counts(report)
-    wrong = {"tests": code != 0, "no test ran": tests == skipped, f"{skipped} skipped": skipped > 0}
+    wrong = {"failed": code != 0, "no test ran": tests == skipped, f"{skipped} skipped": skipped > 0}
     return [text for text, so in wrong.items() if so]
 
 

@@ -13,10 +13,10 @@ from tools.check import verdict
     ("code", "tests", "skipped", "wrong"),
     [
         (0, 3, 0, []),
-        (1, 3, 0, ["tests"]),
+        (1, 3, 0, ["failed"]),
         (0, 3, 1, ["1 skipped"]),
         (0, 2, 2, ["no test ran", "2 skipped"]),
-        (5, 0, 0, ["tests", "no test ran"]),
+        (5, 0, 0, ["failed", "no test ran"]),
     ],
 )
 def test_verdict_counts_failures_and_skips(
@@ -32,4 +32,4 @@ def test_a_run_without_a_whole_report_is_a_failure(tmp_path: Path, text: str | N
     report = tmp_path / "report.xml"
     if text is not None:
         report.write_text(text)
-    assert verdict(3, report) == ["tests", "no test ran"]
+    assert verdict(3, report) == ["failed", "no test ran"]
