@@ -84,6 +84,7 @@ class SourceNow:
     limit: int | None = None
     totals: Mapping[str, int] = field(default_factory=dict)  # received, succeeded, failed, … since the start
     seconds: float = 0.0  # spent in requests
+    oldest_seconds: float | None = None  # since the oldest item in hand was sent, where that is told
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,6 +176,12 @@ def _sources(sources: Mapping[str, SourceNow]) -> Iterable[Metric]:
     yield _counter(
         "maelstrom_source_seconds", "Seconds spent in requests.", labels, [(row, one.seconds) for row, one in rows]
     )
+    yield _gauge(
+        "maelstrom_source_oldest_seconds",
+        "Seconds since the oldest item in hand was sent.",
+        labels,
+        [(row, one.oldest_seconds) for row, one in rows if one.oldest_seconds is not None],
+    )
 
 
 def _loops(loops: Mapping[str, LoopNow]) -> Iterable[Metric]:

@@ -211,6 +211,7 @@ class Status:
                     "throttled": counts.throttled,
                 },
                 seconds=counts.seconds,
+                oldest_seconds=_ago(status.oldest_sent_at, time.time()),
             )
         return rows
 

@@ -39,7 +39,7 @@ def example() -> NodeNow:
         gateway=gateway,
         bounds=BOUNDS,
         components={"shop_web": ComponentNow(starts, in_flight=3, waiting=1, instances={"ready": 2}, wanted=2)},
-        sources={"shop_split": SourceNow("shop_jobs", "awsstepfunc", "ok", 1, 2, 3, {"received": 9}, 1.5)},
+        sources={"shop_split": SourceNow("shop_jobs", "awsstepfunc", "ok", 1, 2, 3, {"received": 9}, 1.5, 7.5)},
         loops={"view": LoopNow(True, 1, 0.5), "beat": LoopNow(False, 0)},
     )
 
@@ -60,6 +60,7 @@ def test_everything_is_shown_under_its_name() -> None:
     source = (("component", "shop_jobs"), ("source", "shop_split"), ("type", "awsstepfunc"))
     assert found["maelstrom_source_polls_open", source] == 2
     assert found["maelstrom_source_limit", source] == 3
+    assert found["maelstrom_source_oldest_seconds", source] == 7.5
     assert found["maelstrom_source_events_total", (("component", "shop_jobs"), ("kind", "received"), *source[1:])] == 9
     assert found["maelstrom_loop_running", (("loop", "beat"),)] == 0
     assert found["maelstrom_loop_last_pass_seconds", (("loop", "view"),)] == 0.5
