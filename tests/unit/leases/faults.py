@@ -33,6 +33,7 @@ FAULTS = (
     "unfit",
     "clocks",
     "failover",
+    "put-back",
 )
 
 
@@ -99,7 +100,7 @@ class Faults:
         self._world.rows.sources[self._world.source].width = self._dice.choice((1, 2, 5))
 
     def deadline(self, _: Node) -> None:
-        self._world.put_deadline(self._dice.choice((2.0, 6.0, 9.0, 12.0)))
+        self._world.put_deadline(self._dice.choice((2.0, 6.0, 9.0, 20.0)))
 
     def toggle(self, node: Node) -> None:
         node.toggle(self._dice.choice((0.0, 0.3, 2.0)))

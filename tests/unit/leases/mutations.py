@@ -43,13 +43,13 @@ def horizon_ignored(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Term, "verdict", lambda self, now, seconds: honest(self, now, NEVER))  # no time at all
 
 
-@noticed("crash")
+@noticed("crash", seed=60)
 def horizon_of_the_new_request_only(patch: pytest.MonkeyPatch) -> None:
     """What is written does not cover what is in flight already."""
     patch.setattr(Term, "need", lambda self, now: 0.0)
 
 
-@noticed("crash")
+@noticed("restarts")
 def horizon_from_the_answer(patch: pytest.MonkeyPatch) -> None:
     """It counts from when the answer came, as late as that may be."""
     honest = Term.answered
@@ -61,7 +61,7 @@ def horizon_from_the_answer(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Term, "answered", answered)
 
 
-@noticed("freeze", "cut")
+@noticed("freeze", "cut", seed=95)
 def trust_from_the_answer(patch: pytest.MonkeyPatch) -> None:
     honest = OwnSession._succeeded
     patch.setattr(OwnSession, "_succeeded", lambda self, sent: honest(self, self._clock.monotonic() + 0.3))
@@ -78,7 +78,7 @@ def sum_not_checked(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Term, "answered", answered)
 
 
-@noticed("limit")
+@noticed("limit", "cut", seed=60)
 def old_confirmation_believed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(term, "CONFIRM_SECONDS", 60.0)
 
@@ -214,7 +214,7 @@ def raised_deadlines_used_at_once(patch: pytest.MonkeyPatch) -> None:
 # the database
 
 
-@noticed("cut", "crash")
+@noticed("cut", "crash", seed=80)
 def no_guard(patch: pytest.MonkeyPatch) -> None:
     """Late and repeated statements take effect."""
 
@@ -306,7 +306,7 @@ def era_waits_for_the_present_deadline(patch: pytest.MonkeyPatch) -> None:
     honest = lease_rows.blocking_ms
 
     def blocking(high_ms: dict[int, int], ttl_ms: int, *, lost: bool) -> dict[int, int]:
-        return honest(dict.fromkeys(high_ms, 2000), ttl_ms, lost=lost)
+        return honest(dict.fromkeys(high_ms, 200), 0, lost=lost)
 
     patch.setattr(lease_rows, "blocking_ms", blocking)
 

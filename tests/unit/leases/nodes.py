@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import random
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, cast
@@ -45,6 +46,24 @@ class NodeClock:
         await asyncio.sleep(seconds / self.rate)
 
 
+class StateDirectory:
+    """What outlives a node's processes."""
+
+    def __init__(self) -> None:
+        self._text = ""
+
+    def recall(self) -> str:
+        return self._text
+
+    def keep(self, text: str) -> None:
+        self._text = text
+
+    def knows_better(self, era: str, flushed: int) -> bool:
+        """It would notice if the database were like that again."""
+        known = json.loads(self._text or '{"eras": [], "flushed": 0}')
+        return era in known["eras"] and (era != known["eras"][-1] or flushed < known["flushed"])
+
+
 class Node:
     def __init__(self, world: World, number: int) -> None:
         self.name = f"n{number}"
@@ -56,6 +75,7 @@ class Node:
         self.keeper: LeaseKeeper
         self.lease: Lease | None = None
         self._dice = random.Random(world.dice.random())
+        self.memory = StateDirectory()
         self._works = 0
         self._idle = asyncio.Event()
         self._stopping = False
@@ -96,6 +116,7 @@ class Node:
             ttl_seconds=TTL,
             clock=self.clock,
             lost_commits_seconds=LOST_COMMITS,
+            memory=self.memory,
         )
         self.process.spawn(self._run())
 
@@ -219,8 +240,8 @@ class Node:
         if self.clock.monotonic() - admitted > SLACK_SECONDS:
             return  # too late: it is given back
         request = Request(self)
-        world.oracle.begin(world.now, request)
         ends = seconds / self.clock.rate
+        world.begin(request, lease.term.row, ends)
         request.cut = world.after(ends, world.oracle.end, request)  # also if nobody is left to cut it
         took = ends * (1.0 if world.all_long else dice.choice((0.01, 0.1, 0.5, 1.0)))
         later = dice.random() < 0.12

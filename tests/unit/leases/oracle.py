@@ -6,6 +6,7 @@ each statement must keep, so that a mistake is found where it is made and not on
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,6 +40,7 @@ class Oracle:
     served: int = 0
     most: int = 0
     failure: str = ""
+    _promised: dict[str, float] = field(default_factory=dict)  # rows, and until when they cover requests
 
     def limit(self, now: float, m: int) -> None:
         self.limits.append((now, m))
@@ -59,11 +61,20 @@ class Oracle:
         if request.cut is not None:
             request.cut.cancel()
 
-    def executed(self, name: str, values: tuple[Any, ...], result: Any, trusting: set[str]) -> None:
+    def covered(self, now: float, row: str | None, seconds: float) -> None:
+        """A request begins under a row: others wait for as long as the row says, from its last write on."""
+        if row is not None and now + seconds > self._promised.get(row, math.inf):
+            self.fail("a request may outlast what its row promises")
+
+    def executed(self, now: float, name: str, values: tuple[Any, ...], result: Any, trusting: set[str]) -> None:
         """A statement took effect. `trusting`: sessions whose processes rely on them at this instant."""
-        if name == "grant" and result:
+        if name == "ask":
+            for item in values[1]:
+                if item.busy_ms is not None and item.lease in self.rows.leases:
+                    self._promised[item.lease] = now + item.busy_ms / 1000
+        elif name == "grant":
             self._granted(result)
-        elif name == "bury" and result and values[0] in trusting and not self.went_back:
+        elif name == "bury" and values[0] in trusting and not self.went_back:
             self.fail("a session was buried while its node could rely on it")
 
     def obtainable(self, wants: Sequence[Want]) -> int:
@@ -84,6 +95,7 @@ class Oracle:
     def restored(self, now: float, before: Image) -> None:
         """The database went back in time."""
         self.went_back = True
+        self._promised.clear()
         there = {row.task for row in self.rows.leases.values()}
         self.forgiven.update(row.task for row in before[3].values() if row.task is not None and row.task not in there)
         self.limit(now, self.rows.sources[self.source].m or 0)

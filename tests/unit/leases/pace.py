@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
-from maelstrom.leases import fitness, later, rows, session, term, watch, writer
+from maelstrom.leases import fitness, history, later, rows, session, term, watch, writer
 from maelstrom.plan.backoff import Backoff
 from tests.fakes import lease_rows
 
@@ -25,6 +25,7 @@ CONSTANTS: tuple[tuple[ModuleType, str, Any], ...] = (
     (term, "EXTRA_SECONDS", EXTRA_SECONDS),
     (watch, "WRITE_BACK_SECONDS", 1.5),
     (watch, "KEEP_DEAD_SECONDS", 9.0),
+    (history, "WRITE_SECONDS", 0.0),
     (session, "REMEMBER_SECONDS", 6.0),
     (rows, "SETTLED_AT_FIRST_MS", round(LONGEST * 1000)),
     (fitness, "TROUBLE_SECONDS", 1.0),

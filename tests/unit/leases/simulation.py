@@ -115,7 +115,7 @@ class World:
         result = getattr(self.rows, name)(*values, **named)
         if result:
             trusting = {node.session for node in self.nodes if node.trusted} if name == "bury" else set()
-            self.oracle.executed(name, values, result, trusting)
+            self.oracle.executed(self.now, name, values, result, trusting)
         if name == "defer":
             for item in result or ():
                 self._deferred(item.task)
@@ -131,6 +131,14 @@ class World:
             self._images.append((self.now, self.rows.snapshot()))
             del self._images[:-4]
 
+    def begin(self, request: Request, row: str | None, seconds: float) -> None:
+        """A request of at most so long is sent under that lease row."""
+        self.oracle.begin(self.now, request)
+        self.oracle.covered(self.now, row, seconds)
+        known = (image[4][self.source].high_ms for at, image in self._images if self.now - at < LOST_COMMITS)
+        if 1000 * seconds * (1 - RATE) > min(known, default=math.inf) + 1:
+            self.oracle.fail("a deadline was used that a failover may forget")
+
     def put_limit(self, m: int) -> None:
         self.limit = self.rows.sources[self.source].m = m
         self.oracle.limit(self.now, m)
@@ -143,6 +151,8 @@ class World:
     def go_back(self, server: str | None) -> None:
         """Another server goes on from an earlier state, or the same from a copy that was put back."""
         images = [image for at, image in self._images if self.now - at < LOST_COMMITS]
+        if server is None:  # out of reach where somebody who cannot know begins to work first
+            images = [image for image in images if all(self._would_notice(node, image) for node in self.nodes)]
         if not images:
             return
         before = self.rows.snapshot()
@@ -152,6 +162,10 @@ class World:
         self._images.clear()
         self.limit = self.rows.sources[self.source].m or 0
         self.oracle.restored(self.now, before)
+
+    def _would_notice(self, node: Node, image: Image) -> bool:
+        era, _, _, _, sources = image
+        return node.memory.knows_better(era, sum(source.epoch for source in sources.values()))
 
     def answer(self, request: Request, token: str) -> None:
         """The component answers for a task: on any node that runs."""

@@ -9,7 +9,7 @@ from tests.unit.leases.simulation import FAULTS, Violation, simulate
 
 SEEDS = 2_000  # `make simulate` runs more of them
 AT_ONCE = 100
-TRIES = 150  # until a mutation is noticed
+TRIES = 300  # until a mutation is noticed
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, AT_ONCE))
