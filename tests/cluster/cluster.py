@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from tests.cluster.ledger import Ledger
 from tests.support import postgres
 from tests.support.daemon import Daemon
-from tests.support.engine import own_cluster
+from tests.support.engine import containers, own_cluster
 from tests.support.gate import Gate
 
 T = TypeVar("T")
@@ -56,12 +56,13 @@ class Background:
 class Node:
     """A daemon and its way to the database. `skew`: seconds that its wall clock is off."""
 
-    def __init__(self, daemon: Daemon, gate: Gate, background: Background, clock: Path) -> None:
+    def __init__(self, daemon: Daemon, gate: Gate, background: Background, clock: Path, ledger: Ledger) -> None:
         self.daemon = daemon
         self.gate = gate
         self.stopped = False
         self._background = background
         self._clock = clock
+        self._ledger = ledger
 
     @property
     def name(self) -> str:
@@ -71,10 +72,14 @@ class Node:
 
     def kill(self) -> None:
         """SIGKILL: its containers and what they work on go on."""
+        labels = [found["Labels"] for found in containers(self.daemon.environ["MAEL_CLUSTER_NAME"])]
+        ours = (found for found in labels if found.get("maelstrom_node") == self.name)
+        self._ledger.killed |= {found.get("maelstrom_instance", "") for found in ours}
         self.daemon.kill()
         self.stopped = False
 
     def start(self) -> None:
+        self._ledger.killed.clear()
         self.daemon.start()
 
     def freeze(self) -> None:
@@ -155,7 +160,7 @@ class Cluster:
                 "MAEL_BEAT_SECONDS": str(BEAT),
                 "MAEL_SESSION_TTL_SECONDS": str(TTL),
             }
-            node = Node(Daemon(self.folder / name, name, settings), gate, self.background, clock)
+            node = Node(Daemon(self.folder / name, name, settings), gate, self.background, clock, self.ledger)
             self.nodes.append(node)
         for node in self.nodes:
             node.daemon.launch()
@@ -196,7 +201,7 @@ class Cluster:
 
     def close(self) -> None:
         for node in self.nodes:
-            node.kill()
+            node.daemon.kill()
             self.background.call(node.gate.__aexit__())
         for server in (self.replica, self.server):
             if server is not None:

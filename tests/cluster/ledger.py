@@ -31,7 +31,7 @@ class Event:
     attempt: int
     kind: Literal["begin", "end"]
     open: int
-    status: int | None = None  # at the end; None where the component was gone
+    status: int | None = None  # at the end; None where nobody heard of it
     epoch: int = 0
     instance: str = ""
 
@@ -68,6 +68,7 @@ class Ledger:
         self.events: list[Event] = []
         self.script = script
         self._open: defaultdict[str, list[Event]] = defaultdict(list)  # how what is open began
+        self.killed: set[str] = set()  # instances whose node was killed: they work on
         self._attempts: Counter[tuple[str, str]] = Counter()
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -121,7 +122,11 @@ class Ledger:
                 script = self.script(item, attempt)
                 answer = {"seconds": script.seconds, "status": script.status, "attempt": attempt}
                 writer.write(json.dumps(answer).encode() + b"\n")
-                status = json.loads(await reader.readuntil())["status"]
+                gone = False
+                while "status" not in (told := json.loads(await reader.readuntil())):
+                    gone = True
+                    writer.write(json.dumps({"go_on": begin.instance in self.killed}).encode() + b"\n")
+                status = None if gone else told["status"]
             finally:
                 open.remove(begin)
                 end = replace(begin, at=time.monotonic(), kind="end", open=len(open), status=status)

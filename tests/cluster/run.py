@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import time
 from collections.abc import Iterator
 from typing import Self
@@ -19,7 +20,7 @@ STEPS, QUEUE = "work_steps", "work_queue"  # full names, as the component is tol
 LIMITS = {STEPS: 4, QUEUE: 6}
 VISIBILITY = 8  # s until a message of a dead node comes back
 SLACK = 2.0  # s by which a promise is longer than the request it is for, see leases/term.py
-BUSY = 5.0  # s that a slow machine may add to any bound
+BUSY = 5.0  # s that the machine may add to any bound, for each process that waits for one of its cores
 END_SECONDS = 60.0
 
 
@@ -102,7 +103,8 @@ class Run:
         """The whole limit of every source is at work anew within so many seconds; how long that took."""
         begun = time.monotonic()
         for source in self.limits:
-            left = begun + within + BUSY - time.monotonic()
+            busy = BUSY * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+            left = begun + within + busy - time.monotonic()
             until(lambda source=source: self.full(source, begun), f"{source} at its limit", within=max(0.0, left))
         return time.monotonic() - begun
 

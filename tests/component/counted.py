@@ -4,7 +4,9 @@ The ledger listens on a Unix socket that is mounted into the container, so no ne
 says how long the work takes and which status it ends with; the work is over before its deadline in any case, and so is
 its entry if this process dies.
 
-    → {"source", "item", "epoch", "instance"}    ← {"seconds", "status"}    → {"status"}    ← {}
+    → {"source", "item", "epoch", "instance"}    ← {"seconds", "status"}
+    → {"gone"}, once its caller has left         ← {"go_on"}: whether it works all the same
+    → {"status"}                                 ← {}
 
 Standard library only.
 """
@@ -29,7 +31,15 @@ async def work(request: Request, environ: Mapping[str, str]) -> None:
         told = {"source": request.header("maelstrom-event-source"), "item": item}
         told |= {"epoch": request.header("maelstrom-lease-epoch"), "instance": environ.get("MAELSTROM_INSTANCE_ID", "")}
         script = await _tell(reader, writer, told)
-        status = await _do(script, float(request.header("maelstrom-deadline") or 60) - EARLY_SECONDS)
+        most = float(request.header("maelstrom-deadline") or 60) - EARLY_SECONDS
+        work = asyncio.ensure_future(_do(script, most))
+        caller = asyncio.ensure_future(request.reader.read(1))
+        await asyncio.wait({work, caller}, return_when=asyncio.FIRST_COMPLETED)
+        if not work.done() and not (await _tell(reader, writer, {"gone": True}))["go_on"]:
+            work.cancel()
+            return
+        status = await work
+        caller.cancel()
         await _tell(reader, writer, {"status": status})
     finally:
         writer.close()
