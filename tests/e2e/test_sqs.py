@@ -95,7 +95,7 @@ async def test_a_long_request_keeps_its_message_and_the_limit_holds(
 ) -> None:
     daemon = make_daemon(environ=aws.environ).start()
     work = queue(aws, f"{cluster}-work")
-    fields = {"path": "/keep?s=3", "visibilitytimeout": 1, "maxconcurrency": 2, "messagesperpoll": 10}
+    fields = {"path": "/keep?s=3", "visibilitytimeout": 2, "maxconcurrency": 2, "messagesperpoll": 10}
     daemon.put(project(image, work={"queuename": work.name, **fields}))
     work.send_many(["a", "b", "c", "d"])
     await settled(work)

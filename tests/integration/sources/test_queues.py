@@ -101,8 +101,8 @@ async def test_a_failed_message_stays_hidden_for_the_whole_visibility_timeout(wo
 
 async def test_a_message_stays_hidden_while_its_request_is_open(work: Queue) -> None:
     work.send("a")
-    handle = after(3.5)
-    async with node(source(work.name, visibilitytimeout=1, maxconcurrency=3), handle=handle) as n:
+    handle = after(5)
+    async with node(source(work.name, visibilitytimeout=2, maxconcurrency=3), handle=handle) as n:
         await empty(work)
         assert worked(n) == ["a"]
 
