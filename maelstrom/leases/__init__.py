@@ -35,7 +35,8 @@ row's capacity (O1), at a time when the database had said within the last second
 than M (O2). So it is enough that capacities never add up to more than M but by a change of M (O3), that a row is not
 deleted or cut while requests are open under it, nor moved without them (O4, O5, O6), and that what a holder believes of
 its row is what the row says (O7, O8, O9). Waits are durations, each counted from the safe side on a clock that nobody
-can set (O10). What a database lost with its last commits is waited for as if it were there (O11).
+can set (O10). What a database lost with its last commits is waited for as if it were there (O11, O16, O17). Work that
+is answered later has a row of its own, which nobody's end takes away (O18).
 
 The obligations, and what shows each
 ------------------------------------
@@ -97,17 +98,35 @@ O14  A lower M is reached: holders who all have work waiting do not wait for eac
      tests/unit/leases/test_keeper.py::test_holders_who_all_have_work_waiting_do_not_wait_for_each_other
 O15  All of it together, under random faults.
      tests/unit/leases/test_simulation.py::test_no_limit_is_exceeded_and_no_capacity_lost_under_all_faults
+O16  A database that was put back to an earlier state under its old identity begins a new era as soon as a process looks
+     at it that saw more, in this life or, by its state directory, in a former one; else somebody says so by command.
+     tests/unit/leases/test_history.py::test_a_shorter_log_of_the_same_server_contradicts
+     tests/unit/leases/test_history.py::test_an_era_that_was_over_does_not_come_back
+     tests/contract/leases/test_restore.py::test_a_node_that_starts_notices_an_older_copy
+     tests/contract/leases/test_restore.py::test_an_era_by_command_ends_all_sessions_and_says_how_long_it_waits
+O17  A deadline is used only when the commit that allows it is older than any that can be lost, so that a new era, which
+     waits for the longest deadline that it knows of, waits long enough; also for sources that it does not know.
+     tests/unit/leases/test_watch.py::test_a_raised_deadline_is_used_when_it_cannot_be_lost_any_more
+     tests/contract/leases/test_tasks.py::test_a_deadline_is_settled_unless_it_was_raised_again
+     tests/contract/leases/test_sessions.py::test_sources_that_nobody_knew_are_blocked_for_what_a_new_one_may_use
+O18  A task that is answered later takes a unit of its lease's capacity with it, from the sending of the statement on;
+     its row counts until it is answered or its time is up, whatever becomes of its node, and is written again where it
+     was lost with a commit.
+     tests/contract/leases/test_tasks.py::test_one_unit_of_capacity_goes_to_the_task
+     tests/contract/leases/test_tasks.py::test_rows_of_tasks_are_nobodys_and_outlive_all_sessions
+     tests/unit/leases/test_later.py::test_what_is_given_counts_as_given_until_it_is_known
+     tests/unit/leases/test_later.py::test_its_row_is_lost_with_a_commit_and_written_again_by_its_node
+     tests/unit/leases/test_later.py::test_what_was_answered_elsewhere_is_not_written_again
 
 What holds only in part, or not yet
 -----------------------------------
 
 * Fair shares: a node takes all that is free and keeps it until it stops, drops the source or the limit is lowered.
   Others then share what is left; unfit nodes are not told apart (the `unfit` column is written by nobody).
-* Lost commits are noticed by another server identity or timeline, and by the own session being gone or behind. Not yet:
-  by the flushed position of the log; and a copy put back under the same identity while no process that saw more is
-  running is not noticed (on SQLite: a file put back while all nodes are stopped).
-* A deadline that was raised within the commits that were lost is not waited for: `high_ms` goes back with them.
-* Rows without a session for work that is answered later, and named roles.
+* An older copy, put back under the same identity, is not noticed while all who saw more of it are cut off or gone
+  (`maelstromd new-era`). On SQLite grants that it lacks are noticed, longer promises of rows that it has are not.
+* A task whose node dies between the component's 202 and the commit of its row counts up to the request's deadline only.
+  So does one whose row was lost with a commit while its node is not there to write it again.
 
 Outside its reach: a component that goes on after its deadline or its caller is gone; a process stopped in the moment
 between the last look at the clock and the sending, beyond the second that is spared for it; a machine paused unseen by

@@ -48,7 +48,7 @@ class Process:
 
     def __init__(self, loop: ProcessLoop) -> None:
         self.ready: deque[Handle] = deque()
-        self.works: deque[Coroutine[Any, Any, Any]] = deque(maxlen=20)  # the last ones: some may not have begun
+        self.works: deque[Coroutine[Any, Any, Any]] = deque(maxlen=200)  # the last ones: some may not have begun
         self.frozen = self.dead = False
         self.context = contextvars.Context()
         self.context.run(PROCESS.set, self)

@@ -197,7 +197,7 @@ async def test_a_new_era_ends_all_sessions_and_blocks_every_source_for_what_may_
         assert (await b.granted(source, 3)).capacity == 3
 
 
-async def test_sources_that_nobody_knew_are_blocked_for_all_that_a_new_one_may_use_at_once(cluster: AnyCluster) -> None:
+async def test_sources_that_nobody_knew_are_blocked_for_what_a_new_one_may_use(cluster: AnyCluster) -> None:
     await cluster.source(3, high_ms=1000)
     a = await cluster.session("a", ttl_ms=7000)
     await cluster.statements.raise_era(a.me.era, 5000)

@@ -197,4 +197,7 @@ def simulate(seed: int, **options: Any) -> World:
         except Exception as error:
             reason = str(error) if isinstance(error, Violation) else f"{type(error).__name__}: {error}"
             raise Violation(f"seed {seed}: {reason}; make simulate SEEDS={seed}-{seed} runs it again") from error
+        finally:
+            for node in world.nodes:
+                node.crash()
         return world

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from maelstrom.leases.watch import KEEP_DEAD_SECONDS, WRITE_BACK_SECONDS, SeenLease, SeenSession, WaitOut, Watch
+from maelstrom.leases.watch import (
+    KEEP_DEAD_SECONDS,
+    WRITE_BACK_SECONDS,
+    Pauses,
+    SeenDeadline,
+    SeenLease,
+    SeenPause,
+    SeenSession,
+    Settling,
+    WaitOut,
+    Watch,
+)
 
 A = SeenSession("a", 3, 10_000, alive=True)
 LEASE = SeenLease("l", 60_000, 4)
@@ -116,3 +127,31 @@ def test_a_row_out_of_sight_is_waited_for_anew() -> None:
     assert waits.soonest == float("inf")
     waits.saw(140, ERA, [LEASE])
     assert waits.saw(161, ERA, [LEASE])[0] == []
+
+
+def test_a_raised_deadline_is_used_when_it_cannot_be_lost_any_more() -> None:
+    settling = Settling(60)
+    raised = [SeenDeadline(1, 600_000, 300_000), SeenDeadline(2, 60_000, 60_000)]
+    assert settling.saw(100, ERA, raised) == ({1: 300_000, 2: 60_000}, [])
+    assert settling.saw(159, ERA, raised) == ({1: 300_000, 2: 60_000}, [])
+    assert settling.saw(160, ERA, raised) == ({1: 300_000, 2: 60_000}, [(1, 600_000)])
+    again = [SeenDeadline(1, 900_000, 300_000)]
+    assert settling.saw(161, ERA, again) == ({1: 300_000}, []), "from when it was raised again"
+    assert settling.saw(230, "another era", again) == ({1: 300_000}, []), "it may have been lost and put again"
+    assert settling.saw(290, "another era", again) == ({1: 300_000}, [(1, 900_000)])
+
+
+def test_where_nothing_can_be_lost_a_raised_deadline_is_used_at_once() -> None:
+    assert Settling(0).saw(100, ERA, [SeenDeadline(1, 600_000, 300_000)]) == ({1: 600_000}, [])
+
+
+def test_a_pause_counts_from_when_it_was_seen_and_is_written_back() -> None:
+    pauses = Pauses()
+    seen = [SeenPause(1, 50_000, 4), SeenPause(2, 0, 9)]
+    assert pauses.saw(100, seen) == ({1: 150}, [])
+    assert pauses.soonest == 50
+    assert pauses.saw(110, seen) == ({1: 150}, [])
+    assert pauses.saw(100 + WRITE_BACK_SECONDS, seen) == ({1: 150}, [(1, 4, 30_000)])
+    assert pauses.saw(121, [SeenPause(1, 30_000, 5)]) == ({1: 151}, []), "it goes on from there"
+    assert pauses.saw(151, [SeenPause(1, 30_000, 5)]) == ({}, [(1, 5, 0)])
+    assert pauses.saw(152, [SeenPause(1, 0, 6)]) == ({}, [])
