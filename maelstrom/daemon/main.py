@@ -86,9 +86,10 @@ async def _new_era(loaded: Loaded) -> int:
     from maelstrom.leases.restore import begin_era
     from maelstrom.registry.registry import Registry
 
-    registry = await Registry.open(loaded.settings.database_url, migrate=False)
+    settings = loaded.settings
+    registry = await Registry.open(settings.database_url, listen_url=settings.database_listen_url, migrate=False)
     try:
-        seconds = await begin_era(registry.engine, ttl_seconds=loaded.settings.session_ttl_seconds)
+        seconds = await begin_era(registry.engine, ttl_seconds=settings.session_ttl_seconds)
     finally:
         await registry.close()
     log.info("a new era has begun: polled sources are worked again once nothing can be open that the database lost")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
+import sys
 from pathlib import Path
 
 from maelstrom.leases.clock import SteadyClock
@@ -82,4 +84,21 @@ async def test_an_era_by_command_ends_all_sessions_and_says_how_long_it_waits(st
     assert seconds == (10_000 + longest_busy_milliseconds(900_000)) / 1000
     assert await cluster.statements.beat(a.me) is None
     b = await cluster.session("b")
+    assert await b.grant(source, 1) is None
+
+
+async def test_the_command_says_what_it_has_done(stored_cluster: Cluster, url: str, tmp_path: Path) -> None:
+    a = await stored_cluster.session("a")
+    source = await stored_cluster.source(1)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-c", "from maelstrom.daemon.main import main; main()", "new-era"),
+        *("--database-url", url, "--state-dir", str(tmp_path / "state")),
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, said = await process.communicate()
+    assert process.returncode == 0, said.decode()
+    assert b"a new era has begun" in said
+    assert await stored_cluster.statements.beat(a.me) is None
+    b = await stored_cluster.session("b")
     assert await b.grant(source, 1) is None
