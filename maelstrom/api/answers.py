@@ -180,6 +180,36 @@ class CronRun(SourceName):
     reason: str = Field(description="Why it did not succeed, or the beginning of what was answered.")
 
 
+class DeadLetterQueue(Answer):
+    queue: str
+    dead_letters: str = Field(description="Its dead letter queue; empty where it has none.")
+    max_receives: int = Field(description="After so many receives a message goes there.")
+    messages: int = Field(description="Approximate, as SQS counts.")
+    in_flight: int
+
+
+class DeadLetter(Answer):
+    queue: str = Field(description="The dead letter queue.")
+    id: str
+    body: str
+    truncated: bool = Field(description="The body was cut.")
+    size: int = Field(description="Characters of the whole body.")
+    receives: int
+    sent_at: float
+    group: str
+    origin: str = Field(description="The queue it came from, where SQS says so.")
+    attributes: dict[str, str]
+
+
+class Redrive(Answer):
+    queue: str
+    to: str = Field(description="Empty: each message to the queue that it came from.")
+    moved: int
+    total: int
+    state: Literal["running", "done"]
+    by: Literal["task", "copy"] = Field(description="Moved by SQS itself, or sent and deleted one by one.")
+
+
 class BlackBox(OpenAnswer):
     reason: str
     exit_code: int | None = None

@@ -11,20 +11,19 @@ import http.client
 import json
 import socket
 import ssl
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
+from maelstrom.api.log_stream import FAILURES, LogStream
 from maelstrom.api.refusals import error_from, strange
 from maelstrom.model.errors import BadRequest, MaelstromError, Unauthorized, Unavailable
 
 REQUEST_SECONDS = 30.0
 CONNECT_SECONDS = 5.0
 SILENCE_SECONDS = 45.0  # a stream says something every 10 s
-_BLOCK = 1 << 16  # bytes
 _LONGEST_REFUSAL = 1 << 20
-_FAILURES = (OSError, http.client.HTTPException, UnicodeError)  # the last: a host's name that cannot be one
 
 Json = dict[str, Any]
 
@@ -112,10 +111,7 @@ class Client:
     ) -> LogStream:
         """Close the stream when done with it."""
         query = {"component": list(components), "project": project, "since": since, "follow": follow}
-        connection, response = self._send("GET", _path("logs"), query, None)
-        if connection.sock is not None:
-            connection.sock.settimeout(SILENCE_SECONDS)
-        return LogStream(connection, response)
+        return self._stream("GET", _path("logs"), query)
 
     # event sources; filters: project, component, type, prefix, name (several)
 
@@ -134,6 +130,24 @@ class Client:
     def audit(self, name: str, *, project: str | None = None) -> Json:
         return self._object("GET", _path("eventsources", name, "audit"), {"project": project})
 
+    # dead letters
+
+    def dead_letter_queues(self, name: str, *, project: str | None = None) -> list[Json]:
+        return self._list(_path("eventsources", name, "dlq"), {"project": project})
+
+    def dead_letters(
+        self, name: str, *, project: str | None = None, id: str | None = None, limit: int = 10
+    ) -> list[Json]:
+        path = _path("eventsources", name, "dlq", "messages")
+        return self._list(path, {"project": project, "id": id, "limit": limit})
+
+    def redrive(
+        self, name: str, *, project: str | None = None, most: int | None = None, to: str | None = None
+    ) -> LogStream:
+        """Rows of progress. Closed early, the move stops."""
+        path = _path("eventsources", name, "dlq", "redrive")
+        return self._stream("POST", path, {"project": project}, {"max": most, "to": to})
+
     # cron
 
     def cron_runs(self, name: str | None = None, *, project: str | None = None, limit: int = 20) -> list[Json]:
@@ -146,6 +160,12 @@ class Client:
         return self._object("POST", _path("eventsources", name, "run"), {"project": project})
 
     # below: one request
+
+    def _stream(self, method: str, path: str, query: Json, body: Json | None = None) -> LogStream:
+        connection, response = self._send(method, path, query, body)
+        if connection.sock is not None:
+            connection.sock.settimeout(SILENCE_SECONDS)
+        return LogStream(connection, response)
 
     def _list(self, path: str, query: Mapping[str, Any] | None = None) -> list[Json]:
         found = self._call("GET", path, query)
@@ -169,7 +189,7 @@ class Client:
             return json.loads(response.read())
         except ValueError as error:
             raise strange("the answer is not JSON") from error
-        except _FAILURES as error:
+        except FAILURES as error:
             raise self._unreachable(error) from error
         finally:
             connection.close()
@@ -193,7 +213,7 @@ class Client:
             response = connection.getresponse()
             if not 200 <= response.status < 300:
                 raise _refusal(response.status, response.read(_LONGEST_REFUSAL))
-        except _FAILURES as error:
+        except FAILURES as error:
             connection.close()
             raise self._unreachable(error) from error
         except BaseException:
@@ -221,56 +241,11 @@ class Client:
         )
 
 
-class LogStream:
-    """Rows of the log, as they come. Ends where the server says that it is the end; anything else is an error."""
-
-    def __init__(self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse) -> None:
-        self._connection = connection
-        self._response = response
-        missing = response.getheader("Maelstrom-Missing-Nodes") or ""
-        self.missing_nodes = [name.strip() for name in missing.split(",") if name.strip()]
-
-    def __enter__(self) -> LogStream:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._connection.close()
-
-    def __iter__(self) -> Iterator[Json]:
-        rest = b""
-        try:
-            # Not `readline`: it takes a connection that was cut for the end.
-            while block := self._response.read1(_BLOCK):
-                *lines, rest = (rest + block).split(b"\n")
-                for line in lines:
-                    if line.strip():
-                        yield _row(line)
-        except _FAILURES as error:
-            raise Unavailable("the stream broke off", hint="the daemon or the network stopped; try again") from error
-        finally:
-            self.close()
-
-
 def _refusal(status: int, body: bytes) -> MaelstromError:
     try:
         return error_from(status, json.loads(body))
     except ValueError:
         return error_from(status, None)
-
-
-def _row(line: bytes) -> Json:
-    try:
-        row = json.loads(line)
-    except ValueError as error:
-        raise Unavailable("the stream broke off in the middle of a line", hint="try again") from error
-    if not isinstance(row, dict):
-        raise strange("a line of the stream is no object")
-    if isinstance(row.get("error"), dict):
-        raise error_from(0, row["error"])
-    return row
 
 
 def _path(*segments: str) -> str:

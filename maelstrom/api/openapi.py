@@ -35,6 +35,7 @@ _MEANING = {
     415: "The body is not application/json",
     422: "The input cannot be accepted; `errors` says all that is wrong",
     500: "A fault of the daemon",
+    502: "Refused by what the daemon asked",
     503: "Something that is needed cannot be reached",
 }
 

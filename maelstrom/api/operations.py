@@ -6,12 +6,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from maelstrom.api import answers, cluster, cron, eventsources, logs, projects
+from maelstrom.api import answers, cluster, cron, dead_letters, eventsources, logs, projects
 from maelstrom.api.ports import Ports
 from maelstrom.api.requests import (
     Body,
     ComponentsQuery,
     CronRunsQuery,
+    DeadLettersQuery,
     DrainedQuery,
     InstancesQuery,
     LogsQuery,
@@ -21,6 +22,7 @@ from maelstrom.api.requests import (
     ProjectPath,
     ProjectsQuery,
     PutProject,
+    RedriveBody,
     RemoveProject,
     RevisionPath,
     RollBack,
@@ -52,6 +54,7 @@ class Operation:
 
 
 NAMED = ("not_found", "ambiguous_name")
+AWS = (*NAMED, "queue_missing", "aws_unavailable", "aws_throttled", "aws_refused", "aws_not_configured")
 
 OPERATIONS: tuple[Operation, ...] = (
     Operation("health", "GET", "/healthz", "Whether the process is alive", cluster.health, answers.Health, open=True),
@@ -141,6 +144,21 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "get_cron_run", "GET", "/v1/cron/runs/{run}", "One run", cron.get_run, answers.CronRun, RunPath,
         errors=("not_found",),
+    ),
+    Operation(
+        "list_dead_letter_queues", "GET", "/v1/eventsources/{name}/dlq",
+        "Queues of an SQS source with their dead letter queues",
+        dead_letters.list_queues, list[answers.DeadLetterQueue], NamePath, errors=AWS,
+    ),
+    Operation(
+        "list_dead_letters", "GET", "/v1/eventsources/{name}/dlq/messages",
+        "Messages of its dead letter queues: received, and given back at once",
+        dead_letters.list_messages, list[answers.DeadLetter], DeadLettersQuery, errors=AWS,
+    ),
+    Operation(
+        "redrive_dead_letters", "POST", "/v1/eventsources/{name}/dlq/redrive",
+        "Move its dead letters back; one row of progress a line, who closes the stream stops the move",
+        dead_letters.redrive, answers.Redrive, NamePath, RedriveBody, content_type=LINES, errors=AWS,
     ),
     Operation(
         "list_instances", "GET", "/v1/instances", "Containers of all nodes (other nodes' at most a beat old)",

@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol
 
 from maelstrom.model.component import Component, ComponentKey
 from maelstrom.model.cron import CronRun
+from maelstrom.model.dead_letters import DeadLetter, DeadLetterQueue, Redrive
 from maelstrom.model.instance import InstanceStatus
 from maelstrom.model.project import ProjectDefinition, PutResult
 from maelstrom.model.source import EventSource, SourceKey
@@ -110,6 +111,18 @@ class RegistryPort(Protocol):
         ...
 
 
+class DeadLettersPort(Protocol):
+    """`sources.dead_letters.DeadLetters`. Raises NotFound, BadRequest, Conflict and the AWS errors."""
+
+    async def queues(self, source: EventSource) -> Sequence[DeadLetterQueue]: ...
+
+    async def messages(self, source: EventSource, *, id: str = "", limit: int = 10) -> Sequence[DeadLetter]: ...
+
+    def redrive(self, source: EventSource, *, most: int | None = None, to: str = "") -> AsyncIterator[Redrive]:
+        """Closing the iterator stops the move."""
+        ...
+
+
 class NodePort(Protocol):
     """What this node knows of itself, and what it has heard of the others."""
 
@@ -128,6 +141,9 @@ class NodePort(Protocol):
     def source_status(self, key: SourceKey) -> SourceStatus: ...
 
     async def audit(self, source: EventSource) -> SourceAudit: ...
+
+    @property
+    def dead_letters(self) -> DeadLettersPort: ...
 
     async def run_cron(self, source: EventSource) -> str:
         """Begins a run of a cron source here and now; its id. Raises Conflict, Draining."""

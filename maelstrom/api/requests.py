@@ -65,6 +65,11 @@ class CronRunsQuery(Parameters):
     limit: Annotated[int, Field(ge=1, le=MAX_RUNS)] = 20
 
 
+class DeadLettersQuery(NamePath):
+    id: Annotated[str, StringConstraints(pattern=r"^[!-~]{1,100}$")] | None = None
+    limit: Annotated[int, Field(ge=1, le=1000)] = 10
+
+
 class ProjectsQuery(Parameters):
     prefix: Name | None = None
 
@@ -112,6 +117,17 @@ class RollBack(Body):
     diff_only: bool = False
     expected_revision: Annotated[int, Field(ge=0, le=MAX_INTEGER)] | None = None
     author: Author = ""
+
+
+class RedriveBody(Body):
+    """Of what a dead letter queue holds."""
+
+    max: Annotated[int, Field(ge=1, le=MAX_INTEGER)] | None = Field(
+        default=None, description="So many at most, sent and deleted one by one."
+    )
+    to: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,80}(\.fifo)?$")] | None = Field(
+        default=None, description="Name of a queue; else each message goes to the one that it came from."
+    )
 
 
 class SourceFilters(Body):

@@ -11,6 +11,7 @@ import click
 
 from maelstrom.api.client import Json
 from maelstrom.cli.commands import Command, Group
+from maelstrom.cli.dlq import dlq
 from maelstrom.cli.output import Column, duration, say, show, show_list, table
 from maelstrom.cli.server import client
 from maelstrom.cli.target import Options
@@ -44,6 +45,9 @@ def _toggling(function: F) -> F:
 @click.group(cls=Group)
 def es() -> None:
     """Event sources."""
+
+
+es.add_command(dlq)
 
 
 @es.command("ls", cls=Command)

@@ -24,7 +24,7 @@ COMMANDS = {
     "validate": Lazy("maelstrom.cli.validate", "validate", "Check a project file, without a server."),
     "project": Lazy("maelstrom.cli.project", "project", "Projects: list, get, put, remove, history, roll back."),
     "comp": Lazy("maelstrom.cli.comp", "comp", "Components: list, restart."),
-    "es": Lazy("maelstrom.cli.es", "es", "Event sources: list, enable, disable, audit."),
+    "es": Lazy("maelstrom.cli.es", "es", "Event sources: list, enable, disable, audit, dead letters."),
     "cron": Lazy("maelstrom.cli.cron", "cron", "Schedules: runs that were, and one by hand."),
     "ps": Lazy("maelstrom.cli.cluster", "ps", "Containers of all nodes."),
     "nodes": Lazy("maelstrom.cli.cluster", "nodes", "Nodes of the cluster."),

@@ -29,6 +29,7 @@ from maelstrom.runtime.docker import DockerRuntime
 from maelstrom.sources.aws_sqs import AwsSqs
 from maelstrom.sources.aws_step_functions import AwsStepFunctions
 from maelstrom.sources.cron import Cron
+from maelstrom.sources.dead_letters import DeadLetters
 from maelstrom.sources.delivery import Means
 from maelstrom.sources.kind import Kind
 from maelstrom.sources.later import LaterAnswers, places
@@ -57,6 +58,7 @@ class Parts:
     routing: Routing
     aws: AwsStepFunctions
     sqs: AwsSqs
+    dead_letters: DeadLetters
     owner: SourceOwner
     cron: Cron
 
@@ -91,7 +93,7 @@ def build(settings: Settings, supervisor: Supervisor, registry: Registry, state:
     cron = _cron(settings, registry, state_id, keeper, view, means, activation)
     return Parts(
         *(settings, supervisor, registry, view, keeper, runtime, activation, transport, gateway, routing),
-        *(aws, sqs, owner, cron),
+        *(aws, sqs, DeadLetters(sqs), owner, cron),
     )
 
 

@@ -21,6 +21,7 @@ from maelstrom.model.component import ComponentKey
 from maelstrom.model.instance import InstanceStatus
 from maelstrom.model.source import EventSource, SourceKey
 from maelstrom.runtime.port import LogLine
+from maelstrom.sources.dead_letters import DeadLetters
 from maelstrom.sources.record import SourceStatus as RecordStatus
 
 if TYPE_CHECKING:
@@ -79,6 +80,10 @@ class Status:
             LeaseStatus(row.node, row.capacity, row.inflight, row.epoch, row.age_seconds) for row in found.leases
         )
         return SourceAudit(found.limit, found.inflight, found.max_inflight, leases)
+
+    @property
+    def dead_letters(self) -> DeadLetters:
+        return self._parts.dead_letters
 
     async def run_cron(self, source: EventSource) -> str:
         view = self._parts.view

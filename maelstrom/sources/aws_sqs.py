@@ -51,6 +51,10 @@ class AwsSqs:
     async def find_all(self, prefix: str) -> list[str]:
         return await self._lanes.call(lambda: self._list(prefix))
 
+    async def call(self, method: str, **arguments: Any) -> dict[str, Any]:
+        """Any other call, for people's errands."""
+        return await self._lanes.call(lambda: self._call_client.call(method, **arguments))
+
     async def receive(self, queue: str, *, most: int, wait: int, visibility: int) -> Sequence[QueueMessage]:
         future = self._lanes.poll(lambda: self._receive(queue, most, wait, visibility))
         try:

@@ -8,10 +8,25 @@ from typing import Any
 
 from maelstrom.api.ports import NodeStatus, SourceAudit, SourceStatus
 from maelstrom.model.component import ComponentKey
+from maelstrom.model.dead_letters import DeadLetter, DeadLetterQueue, Redrive
 from maelstrom.model.errors import Draining
 from maelstrom.model.instance import InstanceStatus
 from maelstrom.model.source import EventSource, SourceKey
 from maelstrom.runtime.port import LogLine
+
+
+class FakeDeadLetters:
+    """One queue with one dead letter."""
+
+    async def queues(self, source: EventSource) -> Sequence[DeadLetterQueue]:
+        return [DeadLetterQueue("jobs", "jobs-dead", 3, 1, 0)]
+
+    async def messages(self, source: EventSource, *, id: str = "", limit: int = 10) -> Sequence[DeadLetter]:
+        return [DeadLetter("jobs-dead", "m-1", "größe", receives=4, sent_at=1.0)]
+
+    async def redrive(self, source: EventSource, *, most: int | None = None, to: str = "") -> AsyncIterator[Redrive]:
+        yield Redrive("jobs-dead", to, 0, 1, "running", "task")
+        yield Redrive("jobs-dead", to, 1, 1, "done", "task")
 
 
 class FakeNode:
@@ -47,6 +62,10 @@ class FakeNode:
 
     async def audit(self, source: EventSource) -> SourceAudit:
         return self.audits.get(source.key) or SourceAudit(limit=source.maxconcurrency, inflight=0, max_inflight=0)
+
+    @property
+    def dead_letters(self) -> FakeDeadLetters:
+        return FakeDeadLetters()
 
     async def run_cron(self, source: EventSource) -> str:
         if self.run is None:
