@@ -25,7 +25,7 @@ def other(definition: HttpSource | SqsSource | CronSource, *, enabled: bool = Tr
     [
         (HttpSource(pathprefix="/"), "ok", ""),
         (SqsSource(queuename="q", path="/"), "degraded", "not served by this version"),
-        (CRON, "degraded", "not served by this version"),
+        (CRON, "ok", ""),
     ],
 )
 @in_virtual_time
