@@ -40,9 +40,9 @@ def version() -> dict[str, Any]:
     return found
 
 
-def containers(label: str) -> list[dict[str, Any]]:
-    """The containers with the label (`name=value`), running or not."""
-    filters = json.dumps({"label": [label]})
+def containers(*labels: str) -> list[dict[str, Any]]:
+    """The containers with all of the labels (`name=value`, or a name), running or not."""
+    filters = json.dumps({"label": labels})
     found: list[dict[str, Any]] = json.loads(
         _call("GET", f"{_API}/containers/json?{urlencode({'all': 1, 'filters': filters})}")
     )

@@ -161,14 +161,16 @@ class DockerRuntime:
         await self._end(container, lambda client: client.remove(container))
 
     async def _end(self, container: str, end: Callable[[EngineClient], None]) -> None:
-        """The container first: its sandbox keeps the address from being given to another until it is gone."""
+        """The container first: its sandbox keeps the address from being given to another until it is gone.
+
+        Nobody waits for the end of the sandbox: to its owner the container is gone now.
+        """
         lent = self._sandboxes.lent_to(container)
 
         def work(client: EngineClient) -> None:
             sandbox = lent or lender(client.container_if_any(container) or {})
             end(client)
-            if sandbox:
-                client.remove(sandbox)
+            self._discards.remove(sandbox)
 
         try:
             await self._engine.call("end", work)

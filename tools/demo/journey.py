@@ -66,7 +66,7 @@ def _put(env: Mapping[str, str]) -> None:
 
 def _wait_for_zero() -> None:
     """An instance that an earlier run left warm would spoil the show."""
-    wait_until(lambda: not engine_api.containers(parts.LABEL), IDLE_SECONDS + 10)
+    wait_until(lambda: not engine_api.containers(parts.LABEL, parts.COMPONENTS), IDLE_SECONDS + 10)
 
 
 def _first_request(public: str, env: Mapping[str, str]) -> None:
@@ -139,7 +139,7 @@ def _state_machine(states: Any) -> str:
 
 def _scale_to_zero() -> None:
     with step(f"Idle for {IDLE_SECONDS} s") as done:
-        if not wait_until(lambda: not engine_api.containers(parts.LABEL), IDLE_SECONDS + 30):
+        if not wait_until(lambda: not engine_api.containers(parts.LABEL, parts.COMPONENTS), IDLE_SECONDS + 30):
             raise Failure(f"A container still runs. See {LOG}.")
         done.note = "no container is left"
 

@@ -37,6 +37,7 @@ MADE = FOLDER / "demo.json"
 STATE = FOLDER / "state"
 CLUSTER = f"demo-{checkout()}"
 LABEL = f"maelstrom_cluster={CLUSTER}"
+COMPONENTS = "maelstrom_component"  # a label of theirs only: sandboxes wait for the next start
 GRACE_SECONDS = 3  # a poll of Step Functions lasts a minute; the demo's is cut instead
 PUBLIC_PORT, ADMIN_PORT, AWS_PORT = 8080, 8374, 4566  # or any free one where they are taken
 START_SECONDS = 30
