@@ -237,7 +237,9 @@ class LeaseKeeper:
         if own is None:
             return found
         row, now = own.term.row, own.in_flight
-        leases = tuple(replace(item, inflight=now) if item.id == row else item for item in found.leases)
+        leases = tuple(
+            replace(item, inflight=min(now, item.capacity)) if item.id == row else item for item in found.leases
+        )
         inflight = sum(item.inflight for item in leases)
         return replace(found, leases=leases, inflight=inflight, max_inflight=max(found.max_inflight, inflight))
 
