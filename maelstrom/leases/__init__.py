@@ -13,7 +13,10 @@ For every polled source with the limit M (`maxconcurrency`), over all nodes that
   after the crash of an idle node; within the remaining time of its open requests if it was not idle; within some beats
   after an outage in which no node died.
 
-(I2, that nothing received is lost, is the sources' promise; I4, fairness between nodes, is not made yet, see the end.)
+* I4, fairness. A source has ceil(M / width) pollers; of N nodes each has its share of all pollers to within one. Who
+  has too much drains, nothing is cut; a node that cannot work a source leaves its share to others.
+
+(I2, that nothing received is lost, is the sources' promise.)
 
 The words
 ---------
@@ -25,7 +28,8 @@ is the whole limit. The *era* names one history of the database.
 
 Where it lives: `tables` the rows; `statements` what is asked of the database, in the words of `postgres_sql` and
 `sqlite_steps`; `term`, `trust` and `watch` the pure rules of holders and observers; `session`, `writer`, `observer`
-when they are applied; `keeper` and `lease` what the rest of the node sees; `clock` how durations are measured.
+when they are applied; `keeper` and `lease` what the rest of the node sees; `clock` how durations are measured;
+`share`, `portion` and `fitness` the pure rules of fairness, `fairness` where they are applied; `role` named roles.
 
 Why the limit holds
 -------------------
@@ -118,11 +122,30 @@ O18  A task that is answered later takes a unit of its lease's capacity with it,
      tests/unit/leases/test_later.py::test_its_row_is_lost_with_a_commit_and_written_again_by_its_node
      tests/unit/leases/test_later.py::test_what_was_answered_elsewhere_is_not_written_again
 
+O19  Shares are a function of what all nodes see: all of a limit is dealt, evenly, to those who are fit, and whoever
+     joins or leaves moves little more than its own part. They only make holders ask for less or drain: no share lets
+     anybody have what O1 to O9 do not give.
+     tests/unit/leases/test_share.py::test_all_of_a_limit_is_dealt_in_pollers_of_its_width
+     tests/unit/leases/test_share.py::test_where_all_are_fit_nodes_have_the_same_to_within_one_poller
+     tests/unit/leases/test_share.py::test_who_is_unfit_has_nothing_unless_all_are
+     tests/unit/leases/test_share.py::test_a_node_that_joins_or_leaves_moves_little_more_than_its_part
+     tests/unit/leases/test_rebalance.py::test_joins_and_leaves_even_out_within_a_few_beats
+     tests/unit/leases/test_rebalance.py::test_who_has_too_much_takes_no_slot_until_it_is_below_its_share_and_cuts_nothing
+     tests/unit/leases/test_rebalance.py::test_another_limit_is_shared_anew_and_kept_meanwhile
+O20  Progress does not depend on shares: what stays free is taken by whoever can use it, and given back to one who lacks
+     its share and says so.
+     tests/unit/leases/test_rebalance.py::test_capacity_that_nobody_takes_is_used_until_somebody_wants_it
+     tests/unit/leases/test_rebalance.py::test_where_all_are_unfit_all_go_on
+     tests/unit/leases/test_rebalance.py::test_who_cannot_work_a_source_leaves_it_to_others_and_tries_again_later
+     tests/unit/leases/test_rebalance.py::test_whatever_joins_leaves_fails_and_changes_it_ends_fair_and_full
+O21  A role has one holder at a time: it is a lease of M = 1, held while its row is and the session is trusted.
+     tests/unit/leases/test_role.py::test_one_of_all_nodes_holds_a_role_and_another_one_after_it
+     tests/unit/leases/test_role.py::test_a_holder_that_is_cut_off_knows_before_another_one_holds_the_role
+
 What holds only in part, or not yet
 -----------------------------------
 
-* Fair shares: a node takes all that is free and keeps it until it stops, drops the source or the limit is lowered.
-  Others then share what is left; unfit nodes are not told apart (the `unfit` column is written by nobody).
+* A share that is covered by open polls moves when these return: they are never cut, and may be open for a minute.
 * An older copy, put back under the same identity, is not noticed while all who saw more of it are cut off or gone
   (`maelstromd new-era`). On SQLite grants that it lacks are noticed, longer promises of rows that it has are not.
 * A task whose node dies between the component's 202 and the commit of its row counts up to the request's deadline only.

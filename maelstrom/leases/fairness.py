@@ -93,6 +93,8 @@ class Fairness:
         found = dealt() if len(parties) * len(stakes) <= AT_ONCE else await asyncio.to_thread(dealt)
         self._shares = found.of(node)
         self._dealt = parties, stakes
+        for portion in self._portions.values():
+            portion.begin_anew()
 
     def _forget(self, there: set[int]) -> None:
         if self._portions.keys() - there or self._absent.keys() - there:

@@ -36,6 +36,11 @@ class Portion:
         """The capacity to have at most; None: all that is free."""
         return None if self._takes_all else self.share or 0
 
+    def begin_anew(self) -> None:
+        """Pollers were dealt anew: for a while much is free on its way from one node to another."""
+        self._free_since = self._short_since = None
+        self._takes_all = False
+
     def saw(self, now: float, sight: Sight) -> bool:
         """Whether others are to be told that this node is wanting."""
         share = self.share or 0

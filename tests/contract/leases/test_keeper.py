@@ -129,6 +129,25 @@ async def test_a_notice_hands_over_without_waiting_for_a_beat(postgres_cluster: 
     await keepers.close()
 
 
+async def test_who_leaves_hands_over_by_notice_as_it_drains(postgres_cluster: Cluster, postgres_url: str) -> None:
+    """Also a share that has to move because a node joins or cannot work the source: no beat is waited for."""
+    keepers = Keepers(postgres_url)
+    source = await postgres_cluster.event_source(4)
+    a = await keepers.start("a", beat=60, ttl=200)
+    b = await keepers.start("b", beat=60, ttl=200)
+    one = a.hold(source)
+    await eventually(lambda: one.capacity == 4)
+    two = b.hold(source)
+    await eventually(lambda: (one.capacity, two.capacity) == (2, 2))
+    slot = await slot_of(one)
+    await slot.admit(60)
+    a.leave()
+    await eventually(lambda: (one.capacity, two.capacity) == (1, 3))
+    slot.give_back()
+    await eventually(lambda: two.capacity == 4)
+    await keepers.close()
+
+
 async def outage(keepers: Keepers, cluster: Cluster, begin: Callable[[], object], end: Callable[[], object]) -> None:
     """Two nodes through an outage of more than a ttl: no trust in it, both alive and at work after it."""
     source = await cluster.event_source(2)

@@ -80,3 +80,16 @@ def test_who_came_too_late_for_what_was_free_goes_back_to_waiting() -> None:
     p.saw(5, sight(2, 2))
     p.saw(6, sight(4, 2))
     assert allowed(p) == 2
+
+
+def test_a_new_deal_begins_all_waits_anew() -> None:
+    p = portion(2)
+    p.saw(0, sight(2, 2))
+    p.saw(5, sight(2, 2))
+    p.begin_anew()
+    assert allowed(p) == 2
+    p.saw(9, sight(2, 2))
+    p.saw(13.9, sight(2, 2))
+    assert allowed(p) == 2
+    p.saw(14, sight(2, 2))
+    assert allowed(p) is None
