@@ -6,8 +6,11 @@ import time
 from collections.abc import Callable
 
 from tests.cluster.cluster import Node
-from tests.cluster.plan import Fault, Round
+from tests.cluster.plan import Fault, Kind, Round
 from tests.cluster.run import Run, after_crash, after_loss
+
+# The database first, then the ways to it, then who needs it to start, or to be told something.
+MENDED: tuple[Kind, ...] = ("crash", "promote", "cut", "reset", "clog", "delay", "skew", "freeze", "kill", "limit")
 
 
 class Story:
@@ -19,9 +22,9 @@ class Story:
 
     def play(self, part: Round) -> float:
         """Seconds until all capacity was at work again."""
-        menders = [self._begin(fault) for fault in part.faults]
+        menders = [(MENDED.index(fault.kind), self._begin(fault)) for fault in part.faults]
         time.sleep(part.seconds)
-        for mend in reversed(menders):
+        for _, mend in sorted(menders, key=lambda pair: pair[0]):
             mend()
         lost = any(fault.kind == "promote" for fault in part.faults)
         took = self._run.goes_on(after_loss() if lost else after_crash())
