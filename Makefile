@@ -1,7 +1,7 @@
 # Everything below works from a fresh clone; `make` alone lists the targets.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test lint format docs pins fuzz faults bench-gateway bench-cold-start bench-leases bench-sources simulate clean
+.PHONY: help demo demo-stop test lint format docs pins fuzz faults bench-gateway bench-cold-start bench-leases bench-sources bench-idle simulate clean
 
 # The first interpreter that is new enough; the tools make their own environment with it.
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -60,6 +60,10 @@ bench-cold-start:  ## a cold start beside `docker run`
 bench-leases:  ## statements and milliseconds that leases cost, as leases and nodes grow
 	$(READY)
 	$(RUN) benchmarks.leases $(ARGS)
+
+bench-idle:  ## memory and CPU of a node with 300 idle sources
+	$(READY)
+	$(RUN) benchmarks.idle_sources $(ARGS)
 
 bench-sources:  ## SQS messages a second beside a bare loop of boto3
 	$(READY)
