@@ -80,9 +80,14 @@ class HolderAndRow(RuleBasedStateMachine):
     def give_back(self, data: st.DataObject) -> None:
         self.end(data.draw(st.sampled_from(sorted(self.slots))))
 
-    @rule(limit=st.integers(1, LIMIT), ahead=st.integers(0, 2), works=st.booleans())
-    def others_change(self, limit: int, ahead: int, works: bool) -> None:
-        self.term.limit, self.term.ahead, self.term.works = limit, ahead, works
+    @rule(
+        limit=st.integers(1, LIMIT),
+        ahead=st.integers(0, 2),
+        works=st.booleans(),
+        dealt=st.none() | st.integers(0, LIMIT),
+    )
+    def others_change(self, limit: int, ahead: int, works: bool, dealt: int | None) -> None:
+        self.term.limit, self.term.ahead, self.term.works, self.term.dealt = limit, ahead, works, dealt
 
     @precondition(lambda self: self.term.row is not None and not self.unsure)
     @rule(outcome=st.sampled_from(["answered", "answered", "answered", "lost answer", "late"]), way=st.floats(0, 0.5))
