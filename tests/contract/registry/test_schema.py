@@ -47,6 +47,13 @@ def head() -> str:
     return found
 
 
+def test_files_of_migrations_are_called_after_their_revisions_and_sort_in_their_order() -> None:
+    script = ScriptDirectory(str(migrations_folder()))
+    revisions = [step.revision for step in script.walk_revisions()][::-1]
+    files = sorted(path.stem.partition("_")[0] for path in (migrations_folder() / "versions").glob("*.py"))
+    assert files == revisions
+
+
 async def versions(url: str) -> list[str]:
     engine = make_engine(url)
     async with transaction(engine, write=False) as connection:
