@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import gc
 import logging
 import os
@@ -21,6 +22,7 @@ from maelstrom.daemon.environment import Loaded, load
 from maelstrom.daemon.state import make_directory
 from maelstrom.model.errors import InvalidSettings, MaelstromError, Unavailable
 
+M_ARENA_MAX = -8  # glibc's malloc.h
 EXIT_OK, EXIT_FAILED, EXIT_SETTINGS, EXIT_UNREACHABLE = 0, 1, 2, 3
 
 log = logging.getLogger("maelstrom.daemon")
@@ -57,6 +59,7 @@ def _main(argv: Sequence[str]) -> int:
         log.warning("this version serves the public gateway by one process, MAEL_GATEWAY_WORKERS changes nothing yet")
     loaded.export(os.environ)
     _allow_many_files()
+    _share_memory()
     try:
         import uvloop
 
@@ -127,6 +130,12 @@ def _allow_many_files() -> None:
     """Each connection and each open poll is a file: the soft limit of most systems is far too low for a gateway."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _share_memory() -> None:
+    """An open poll is a thread; glibc would give every few of them a heap of their own, which is never given back."""
+    with contextlib.suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
 
 
 def _on_signals(stop: asyncio.Event, node: object) -> None:
