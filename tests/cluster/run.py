@@ -22,6 +22,7 @@ VISIBILITY = 8  # s until a message of a dead node comes back
 SLACK = 2.0  # s by which a promise is longer than the request it is for, see leases/term.py
 BUSY = 5.0  # s that the machine may add to any bound, for each process that waits for one of its cores
 END_SECONDS = 60.0
+PUT_SECONDS = 15.0
 
 
 class Run:
@@ -95,7 +96,18 @@ class Run:
                 "queue": {"sqs": {**queue, "messagesperpoll": 2, "maxconcurrency": limits[QUEUE]}},
             },
         }
-        self.cluster.admin.put(json.dumps({"name": "work", "components": {"worker": component}}))
+        self._tell(json.dumps({"name": "work", "components": {"worker": component}}))
+
+    def _tell(self, project: str) -> None:
+        """As a person does who is told that the database was busy: again."""
+        begun = time.monotonic()
+        while True:
+            try:
+                self.cluster.admin.put(project)
+                return
+            except AssertionError:
+                if time.monotonic() > begun + PUT_SECONDS:
+                    raise
 
     # what must hold
 
