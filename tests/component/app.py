@@ -14,6 +14,8 @@
     /conc                {"now", "peak", "total"} of the other requests
     /keep?s=1&codes=500,200&h=Name:Value   keeps the request; answers after so many seconds, with the code of its
                          Maelstrom-Receive-Count (the last for all further ones; default 200)
+    /later?s=1&verb=success&body=1&beats=0   202, then so many heartbeats, a second apart, and after s that answer, all
+                         to the node; /later/told: their statuses
     /kept                those requests as JSON: headers, body, when they began and ended (null: open)
     /hang                never answers
     /crash?code=3        exits at once;  /crash/body: in the middle of its answer
@@ -40,7 +42,7 @@ import time
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping
 
-from tests.component import counted
+from tests.component import counted, later
 from tests.component.http1 import HEAD_LIMIT, Request, read_head
 
 WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -70,6 +72,8 @@ class App:
         self.health_is = "on"
         self.now = self.peak = self.total = 0
         self.kept: list[dict[str, object]] = []
+        self.told: list[int] = []
+        self.promises: set[asyncio.Task[None]] = set()
         self.idle = asyncio.Event()
         self.idle.set()
 
@@ -209,6 +213,26 @@ class App:
         headers = [(v.partition(":")[0], v.partition(":")[2]) for k, v in request.query_list if k == "h"]
         code = int(codes[min(time_of_it, len(codes)) - 1])
         request.answer(code, {"kept": len(self.kept)}, headers if code != 200 or "always" in request.query else [])
+
+    @path("/later")
+    async def promise(self, request: Request) -> None:
+        await request.text()
+        work = self.keep_promise(request.header("maelstrom-task-token"), dict(request.query))
+        task = asyncio.get_running_loop().create_task(work)
+        self.promises.add(task)
+        task.add_done_callback(self.promises.discard)
+        request.answer(202)
+
+    async def keep_promise(self, token: str, query: Mapping[str, str]) -> None:
+        for _ in range(int(query.get("beats", 0))):
+            self.told.append(await later.answer(self.environ, token, "heartbeat", b"", 1.0))
+        verb, body = query.get("verb", "success"), query.get("body", "1").encode()
+        if verb != "none":
+            self.told.append(await later.answer(self.environ, token, verb, body, float(query.get("s", 1))))
+
+    @path("/later/told")
+    async def tell_promises(self, request: Request) -> None:
+        request.answer(200, self.told)
 
     @path("/kept")
     async def tell_kept(self, request: Request) -> None:
