@@ -89,7 +89,7 @@ class Timers:
                 entry.watched_at = inf
                 try:
                     self.watch(entry, entry.due(now))
-                except Exception as error:  # its own fault; the others' deadlines stand
+                except Exception as error:  # noqa: BLE001 - its own fault, told to the loop; the others' deadlines stand
                     message = f"the deadline of {entry!r} could not be looked at"
                     self._loop.call_exception_handler({"message": message, "exception": error})
         if self._handle is None:
