@@ -1,7 +1,7 @@
 """`make test`: sets up all that is needed, runs every check and every test, stops what it started.
 
 Standard library only. It fails if any part fails, if no test ran, and if one was skipped: a skip hides what is missing.
-Tests that only compute run beside those that mostly wait for processes, containers and databases.
+Whole daemons, whose tests mostly wait for processes and containers, run beside the tests of single parts.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from tools import engine, setup
 from tools.machine import ROOT, WORK, guarded, read_json
 
-COMPUTING = ("tests/unit", "tests/fuzz", "tests/tree")  # the only ones that no load can fail: nothing in them is timed
+WHOLE = ("tests/e2e", "tests/cluster")
 BIN = setup.VENV / "bin"
 CHECKS: dict[str, list[str]] = {
     "ruff": ["ruff", "check", "--quiet", "--output-format=concise", "."],
@@ -60,14 +60,14 @@ def _check(arguments: list[str]) -> int:
 def _test(arguments: list[str]) -> list[str]:
     """All tests, or what the arguments select of them."""
     if arguments:
-        return _verdict_of("tests", _run(_pytest("tests", arguments), quiet=False).returncode)
-    others = [f"--ignore={folder}" for folder in COMPUTING]
+        return _verdict_of("tests", _run(_pytest("tests", arguments), quiet=False).returncode, "tests")
+    parts = ["tests", *(f"--ignore={folder}" for folder in WHOLE)]
     with ThreadPoolExecutor(1) as beside:
-        computing = beside.submit(_run, _pytest("computing", [*COMPUTING]), quiet=True)
-        failed = _verdict_of("tests", _run(_pytest("tests", ["tests", *others]), quiet=False).returncode)
-        done = computing.result()
-    print(f"\nTests that only compute\n{done.stdout}", flush=True)
-    return failed + _verdict_of("computing", done.returncode)
+        whole = beside.submit(_run, _pytest("whole", [*WHOLE]), quiet=True)
+        failed = _verdict_of("tests of parts", _run(_pytest("parts", parts), quiet=False).returncode, "parts")
+        done = whole.result()
+    print(f"\nTests of whole daemons\n{done.stdout}", flush=True)
+    return failed + _verdict_of("tests of whole daemons", done.returncode, "whole")
 
 
 def _pytest(name: str, arguments: list[str]) -> list[str]:
@@ -80,8 +80,8 @@ def _report(name: str) -> Path:
     return WORK / f"report-{name}.xml"
 
 
-def _verdict_of(name: str, code: int) -> list[str]:
-    return [f"{name}: {text}" for text in verdict(code, _report(name))]
+def _verdict_of(what: str, code: int, report: str) -> list[str]:
+    return [f"{what}: {text}" for text in verdict(code, _report(report))]
 
 
 def verdict(code: int, report: Path) -> list[str]:
