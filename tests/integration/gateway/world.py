@@ -77,6 +77,8 @@ class Stream:
 
     def reset(self) -> None:
         sock = self.writer.get_extra_info("socket")
+        if sock.fileno() < 0:
+            return  # it was reset from the other end meanwhile
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
 
