@@ -304,6 +304,8 @@ async def test_of_several_hosts_the_one_that_can_be_written_is_used(
     engine = make_engine(f"postgresql://postgres@{hosts}/postgres")
     await run(engine, "create table t (a bigint)")
     assert await scalar(engine, "select inet_server_port()") == primary.port
+    replayed = "select bool_and(replay_lsn = pg_current_wal_lsn()) from pg_stat_replication"
+    await eventually(lambda: _is_true(engine, replayed), within=10)
     primary.crash()
     with pytest.raises(Unavailable, match="cannot be reached"):
         await run(engine, "insert into t (a) values (1)")
@@ -311,6 +313,10 @@ async def test_of_several_hosts_the_one_that_can_be_written_is_used(
     await eventually(lambda: _inserted(engine), within=10, ignoring=(Unavailable,))
     assert await scalar(engine, "select inet_server_port()") == replica.port
     await engine.dispose()
+
+
+async def _is_true(engine: AsyncEngine, query: str) -> bool:
+    return await scalar(engine, query) is True
 
 
 async def _inserted(engine: AsyncEngine) -> bool:
