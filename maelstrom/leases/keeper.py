@@ -229,7 +229,10 @@ class LeaseKeeper:
     # for people
 
     async def audit(self, source_id: int) -> Audit:
-        """Limit, leases and the most ever in flight of one source, over all nodes. Raises NotFound, Unavailable."""
+        """Limit, leases and the most ever in flight of one source, over all nodes; others' part is at most a beat old.
+
+        Raises NotFound, Unavailable.
+        """
         found = await self._statements.audit(source_id)
         if found is None:
             raise NotFound(f"there is no event source with the id {source_id}")
@@ -241,7 +244,8 @@ class LeaseKeeper:
             replace(item, inflight=min(now, item.capacity)) if item.id == row else item for item in found.leases
         )
         inflight = sum(item.inflight for item in leases)
-        return replace(found, leases=leases, inflight=inflight, max_inflight=max(found.max_inflight, inflight))
+        peak = sum(own.term.peak if item.id == row else item.inflight for item in leases)  # since the last beat
+        return replace(found, leases=leases, inflight=inflight, max_inflight=max(found.max_inflight, peak))
 
     async def in_flight(self) -> dict[int, int]:
         """Requests in flight by source id, over all nodes; other nodes' part is at most a beat old."""

@@ -89,6 +89,10 @@ class Later:
             (task, task.ask(now, new=task.name in self._waiting)) for task in self._missing(era) if task.again <= now
         ]
 
+    def givers(self) -> list[Term]:
+        """Leases of which tasks that have no row yet are to get theirs."""
+        return [task.term for task in self._waiting.values()]
+
     def soonest(self, era: str) -> float:
         """When the first of them is due."""
         return min((task.again for task in self._missing(era)), default=math.inf)

@@ -96,6 +96,7 @@ class Term:
         self.last_row: str | None = None  # the row before it was lost
         self._peak = 0  # most in flight since the last report
         self._reported = 0  # in flight as the row says
+        self._highest = 0  # most in flight that was ever reported
         self._uses = {Use.POLL: 0, Use.WAIT: 0, Use.FLIGHT: 0}
         self._deadlines: dict[object, float] = {}
         self._wanted = NEVER
@@ -224,13 +225,24 @@ class Term:
             self.capacity = cut
         return Ask(self.row, busy_milliseconds(seconds), cut, self._counted(self.in_flight))
 
+    @property
+    def peak(self) -> int:
+        """Most in flight since the last report."""
+        return self._counted(max(self._peak, self.in_flight))
+
+    @property
+    def untold(self) -> bool:
+        """More were in flight than was ever reported of this lease: to be told while the row has room for them."""
+        return self.row is not None and self.peak > self._highest
+
     def note(self) -> Note | None:
         """What to report, if anything has changed. If the report is not answered, `unnoted` takes it back."""
         now = self._counted(self.in_flight)
         if self.row is None or now == self._reported == self._peak:
             return None
-        note = Note(self.row, self.source, now, self._counted(max(self._peak, now)))
+        note = Note(self.row, self.source, now, self.peak)
         self._peak = self._reported = now
+        self._highest = max(self._highest, note.peak)
         return note
 
     def unnoted(self, note: Note) -> None:

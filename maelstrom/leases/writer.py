@@ -85,7 +85,7 @@ class Writer:
         async with self._turn:
             if self._ended:
                 return False
-            return await self.session.recover() or await self._work() or await self._beat()
+            return await self.session.recover() or await self._tell() or await self._work() or await self._beat()
 
     async def end(self) -> None:
         """Releases what has drained and ends the session.
@@ -136,6 +136,14 @@ class Writer:
         return {term.source: busy_milliseconds(term.need(now)) for term in self._terms() if term.in_flight}
 
     # the statements
+
+    async def _tell(self) -> bool:
+        """A beat out of turn: what was in flight is reported before the capacity for it goes to others."""
+        giving = [*self.later.givers(), *(term for term in self._terms() if term.excess or term.spent)]
+        if not any(term.untold for term in giving):
+            return False
+        self.speak()
+        return await self._beat()
 
     async def _work(self) -> bool:
         for _ in range(len(self._kinds)):

@@ -472,6 +472,34 @@ async def test_an_audit_shows_own_work_as_it_is_and_that_of_others_as_of_their_l
 
 
 @in_virtual_time
+async def test_what_was_in_flight_between_two_beats_is_told_before_its_capacity_goes() -> None:
+    async with cluster() as c:
+        a, b = await c.node("a"), await c.node("b")
+        source = c.source(2)
+        lease = a.keeper.hold(source)
+        slots = [await a.work(lease, 60) for _ in range(2)]
+        for slot in slots:
+            slot.give_back()
+        assert (await a.keeper.audit(source.id)).max_inflight == 2, "its own node knows at once"
+        a.keeper.drop(lease)
+        await until(lambda: c.database.total(source.id) == 0)
+        assert (await b.keeper.audit(source.id)).max_inflight == 2
+
+
+@in_virtual_time
+async def test_a_request_that_is_deferred_between_two_beats_was_in_flight() -> None:
+    async with cluster() as c:
+        a, b = await c.node("a"), await c.node("b")
+        source = c.source(1)
+        slot = await a.work(a.keeper.hold(source), 60)
+        assert await slot.defer("token", 3600)
+        slot.give_back()
+        await a.keeper.answered("token")
+        for node in (a, b):
+            assert (await node.keeper.audit(source.id)).max_inflight == 1, "once, though two rows have counted it"
+
+
+@in_virtual_time
 async def test_an_audit_of_nothing_is_not_found() -> None:
     async with cluster() as c:
         a = await c.node("a")

@@ -227,6 +227,21 @@ def test_peaks_between_two_reports_are_told() -> None:
     assert term.note() == Note("row", 7, 0, 1)
 
 
+def test_more_than_was_ever_reported_is_untold_as_long_as_the_row_has_room_for_it() -> None:
+    term = held()
+    assert not term.untold
+    fly(term, "a")
+    term.move("a", Use.FLIGHT, Use.NONE)
+    assert term.untold
+    term.note()
+    fly(term, "b")
+    assert not term.untold, "as many were reported before"
+    fly(term, "c")
+    assert term.untold
+    term.give()
+    assert not term.untold, "what was given counts elsewhere now"
+
+
 def test_a_report_that_was_not_answered_is_told_again() -> None:
     term = held()
     fly(term, "a")
