@@ -249,6 +249,7 @@ class Converger:
                 task.cancel()
             return
         instance.state = "draining"
+        deployment.pool.recall(instance)
         self._drain_until[instance.id] = self._monotonic() + deployment.component.definition.maxdurationseconds
         if not instance.in_flight:
             self._stop(deployment, instance)

@@ -41,6 +41,7 @@ class Instance:
         "ready_at",
         "receipt",
         "run",
+        "spare",
         "started_at",
         "state",
         "suspect",
@@ -60,7 +61,8 @@ class Instance:
         self.image_id = ""
         self.processes: tuple[int, ...] = ()  # that this run lives by, where they can be seen (runtime/process)
         self.address = Address("", 0)
-        self.in_flight = 0
+        self.in_flight = 0  # slots that are taken
+        self.spare = 0  # so many of them are lent to another process that does not use them, as far as it has told
         self.last_used = float("-inf")  # monotonic; when it became ready, or its last request ended
         self.ready_at = 0.0  # monotonic
         self.started_at: float | None = None  # seconds since 1970, for people
@@ -82,7 +84,7 @@ class Instance:
             state=self.state,
             node=node,
             container=self.container,
-            inflight=self.in_flight,
+            inflight=self.in_flight - self.spare,
             started_at=self.started_at,
             last_request_at=epoch + self.last_used if self.last_used > self.ready_at else None,
             receipt=dict(self.receipt.phases),

@@ -29,6 +29,18 @@ class Waiter(Protocol):
     def refused(self, error: MaelstromError) -> None: ...
 
 
+class Lender(Protocol):
+    """Who lends slots of a pool to other processes. Lent slots are claims, used or not, until they are back."""
+
+    def wanted(self, pool: Pool) -> None:
+        """Somebody waits, and no slot is free here."""
+        ...
+
+    def recall(self, pool: Pool, instance: Instance) -> None:
+        """It gets no more requests: slots that are not in use come back at once, the others when they are free."""
+        ...
+
+
 class Pool:
     """All instances of one component on this node and the queue in front of them."""
 
@@ -39,6 +51,7 @@ class Pool:
         "failure",
         "in_flight",
         "instances",
+        "lender",
         "on_idle",
         "on_want",
         "queue",
@@ -54,6 +67,7 @@ class Pool:
         self.failure: MaelstromError | None = None  # why no start is tried now: handed to new claims at once
         self.draining = False  # the node stops: no new claims
         self.closed = False  # the component is removed
+        self.lender: Lender | None = None
         self.on_want = on_want  # somebody waits and no instance is free
         self.on_idle = on_idle  # an instance that drains has ended its last request
 
@@ -104,6 +118,7 @@ class Pool:
         if instance.state == "ready" and not instance.suspect:
             instance.suspect = True
             self.on_want(self)
+            self.recall(instance)
 
     # what activation calls
 
@@ -131,9 +146,36 @@ class Pool:
             return Urgency.PEOPLE
         return Urgency.QUEUES if self.queue else Urgency.NOBODY
 
+    def recall(self, instance: Instance) -> None:
+        """It drains or is suspect: nobody else may go on granting what was lent of it."""
+        if self.lender is not None:
+            self.lender.recall(self, instance)
+
+    @property
+    def busy(self) -> int:
+        """Requests in flight; slots that are lent and not in use are none."""
+        return self.in_flight - sum(instance.spare for instance in self.instances)
+
     @property
     def demand(self) -> int:
-        return self.in_flight + len(self.queue)
+        return self.busy + len(self.queue)
+
+    # what a lender calls
+
+    def lend(self, instance: Instance, n: int) -> None:
+        """Takes `n` free slots; the lender has looked that there are so many."""
+        instance.in_flight += n
+        self.in_flight += n
+
+    def take_back(self, instance: Instance, n: int, used: float) -> None:
+        """`n` lent slots are free again; `used`: monotonic, when a request on this instance last ended there."""
+        instance.in_flight -= n
+        instance.last_used = max(instance.last_used, used)
+        self.in_flight -= n
+        if self.queue:
+            self.grant()
+        if not instance.in_flight and instance.state != "ready":
+            self.on_idle(self)
 
     def _enqueue(self, waiter: Waiter) -> None:
         if self.draining:
@@ -148,3 +190,5 @@ class Pool:
             raise QueueFull(f"{len(self.queue)} requests wait for {name}, its maxqueue is {limit}", retry_after=1)
         self.queue[waiter] = None
         self.on_want(self)
+        if self.lender is not None:
+            self.lender.wanted(self)

@@ -160,7 +160,7 @@ class Status:
         components = {
             key.full_name: counters.ComponentNow(
                 starts=deployment.stats,
-                in_flight=deployment.pool.in_flight,
+                in_flight=deployment.pool.busy,
                 waiting=len(deployment.pool.queue),
                 instances=Counter(i.state for i in deployment.pool.instances),
                 wanted=deployment.target,
