@@ -5,14 +5,12 @@ The package itself imports nothing, so that the client costs no server.
 For the daemon::
 
     server = AdminServer(                     # maelstrom.api.server
-        settings=AdminSettings.of(settings),  # listen, admin_hosts, metrics_token
+        settings=AdminSettings.of(settings),  # admin_hosts, metrics_token
         token=token,                          # str, never empty
         registry=registry,                    # ports.RegistryPort: registry.Registry
         node=node,                            # ports.NodePort: what this node knows of itself and of the others
     )
-    await server.start()                      # InvalidSettings where the address cannot be had
-    server.bound                              # Listen, with the port really bound
-    server.url                                # http://127.0.0.1:PORT, for ready.json
+    await server.start(sockets)               # that listen already
     await server.stop(grace)                  # log streams end at once, requests within the grace (s)
 
 `metrics.render(counters.NodeNow(...))` makes the text of /metrics from plain counters (`NodePort.metrics`), and

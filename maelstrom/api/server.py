@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -33,11 +35,10 @@ from maelstrom.api.ports import NodePort, Ports, RegistryPort
 from maelstrom.api.replies import Lines, Reply, Text
 from maelstrom.api.requests import Body, Nothing
 from maelstrom.api.routes import Found, Routes, read_body, read_parameters
-from maelstrom.api.sockets import bind
 from maelstrom.api.streams import send_lines
 from maelstrom.api.wire import LINES
 from maelstrom.model.errors import MaelstromError, MethodNotAllowed, NotFound, Unavailable
-from maelstrom.model.settings import Listen, Settings
+from maelstrom.model.settings import Settings
 
 OPERATION_SECONDS = 60.0  # the last resort: whatever an operation waits for has a shorter limit of its own
 
@@ -48,7 +49,6 @@ log = logging.getLogger("maelstrom.api")
 class AdminSettings:
     """What the listener needs of the settings."""
 
-    listen: Listen
     hosts: tuple[str, ...] = ()  # further Host names
     metrics_token: bool = False
     head_seconds: float = 30.0  # for a head, and between two requests of a connection
@@ -57,7 +57,6 @@ class AdminSettings:
     @classmethod
     def of(cls, settings: Settings) -> AdminSettings:
         return cls(
-            listen=settings.admin_listen,
             hosts=settings.admin_hosts,
             metrics_token=settings.metrics_token,
             head_seconds=settings.head_timeout_seconds,
@@ -87,22 +86,9 @@ class AdminServer:
         self._routes = Routes((*OPERATIONS, DOCUMENT))
         self._listener: Listener | None = None
         self._servers: list[asyncio.Server] = []
-        self._bound = settings.listen
 
-    @property
-    def bound(self) -> Listen:
-        """Where it listens, once started: with the port that was really taken."""
-        return self._bound
-
-    @property
-    def url(self) -> str:
-        """How it is reached from this host."""
-        host = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(self._bound.host, self._bound.host)
-        return f"http://{Listen(host=host, port=self._bound.port)}"
-
-    async def start(self) -> None:
-        """Raises InvalidSettings where the address cannot be had."""
-        sockets, self._bound = await bind(self._settings.listen)
+    async def start(self, sockets: Iterable[socket.socket]) -> None:
+        """Serves on these, which listen already."""
         self._listener = Listener(self._handle, self._access, self._settings.head_seconds)
         loop = asyncio.get_running_loop()
         for bound in sockets:

@@ -102,9 +102,10 @@ async def _new_era(loaded: Loaded) -> int:
 
 async def _run(loaded: Loaded) -> int:
     from maelstrom.daemon.node import Node
+    from maelstrom.daemon.sockets import Sockets
 
     stop = asyncio.Event()
-    node = Node(loaded.settings)
+    node = Node(loaded.settings, Sockets())
     _on_signals(stop, node)
     starting = asyncio.ensure_future(node.start())
     stopping = asyncio.ensure_future(stop.wait())

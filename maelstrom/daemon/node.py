@@ -14,13 +14,14 @@ from collections.abc import Awaitable
 import maelstrom
 from maelstrom.api.reports import make_report
 from maelstrom.api.server import AdminServer, AdminSettings
+from maelstrom.daemon.listeners import Listeners
 from maelstrom.daemon.parts import Parts, build
+from maelstrom.daemon.sockets import Sockets
 from maelstrom.daemon.state import StateDirectory
 from maelstrom.daemon.status import Status
 from maelstrom.daemon.supervisor import Supervisor
-from maelstrom.gateway import Listener, Policy
-from maelstrom.model.errors import InvalidSettings, MaelstromError, Problem
-from maelstrom.model.settings import Listen, Settings
+from maelstrom.model.errors import MaelstromError
+from maelstrom.model.settings import Settings
 from maelstrom.model.stored import Snapshot
 from maelstrom.plan.backoff import Backoff
 from maelstrom.registry.registry import Registry
@@ -28,7 +29,6 @@ from maelstrom.runtime.reach import Reach
 
 log = logging.getLogger("maelstrom.daemon")
 
-INTERNAL_PORT = 8375
 ENGINE_BACKOFF = Backoff(first=0.5, cap=5.0)
 SWEEP_SECONDS = 10.0  # for the removal of what nobody uses
 LAST_SECONDS = 2.0  # for the database's last words, when the budget has run out
@@ -37,8 +37,9 @@ LAST_SECONDS = 2.0  # for the database's last words, when the budget has run out
 class Node:
     """Made from its settings; `start`, then `stop`, whatever became of the start."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, sockets: Sockets) -> None:
         self.settings = settings
+        self._sockets = sockets
         self._supervisor = Supervisor()
         self._state: StateDirectory | None = None
         self._registry: Registry | None = None
@@ -55,6 +56,7 @@ class Node:
         self._registry = await Registry.open(settings.database_url, listen_url=settings.database_listen_url)
         parts = self._parts = build(settings, self._supervisor, self._registry, self._state)
         status = self._status = Status(parts)
+        listeners = Listeners(settings, self._sockets, self._state, status)
         # a session before anything is done in this node's name
         await parts.keeper.start()
         self._supervisor.keep("leases", parts.keeper.run)
@@ -67,14 +69,12 @@ class Node:
         self._admin = AdminServer(
             settings=AdminSettings.of(settings), token=token, registry=self._registry, node=status
         )
-        await self._admin.start()
-        status.addresses["admin"] = self._admin.url
+        await listeners.admin(self._admin)
         # the public address is taken early, so that one that is not free ends the start at once
-        public = await _listen(parts, "MAEL_PUBLIC_LISTEN", settings.public_listen, Policy.public(settings))
-        status.addresses["public"] = url_of(public)
+        await listeners.public(parts.gateway)
         reach = await self._engine(parts)
         # containers are told where to call before the first is made
-        await self._listen_inside(parts, reach)
+        await listeners.internal(parts.gateway, parts.runtime, reach)
         # what a former process left running is adopted before anything new is started
         self._supervisor.keep("engine events", parts.activation.watch.run)
         await parts.activation.watch.listed.wait()
@@ -88,10 +88,13 @@ class Node:
         self._supervisor.keep("cron", parts.cron.run)
         self._supervisor.keep("report", self._report)
         status.serving = True
-        self._state.write_ready(
-            {"pid": os.getpid(), "node": settings.node_name, "version": maelstrom.__version__, **status.addresses}
-        )
+        self._state.write_ready(self._facts(status))
         log.info("ready", extra=status.addresses)
+
+    def _facts(self, status: Status) -> dict[str, object]:
+        """What ready.json says."""
+        known = {"pid": os.getpid(), "node": self.settings.node_name, "version": maelstrom.__version__}
+        return {**known, **status.addresses, "public_all": status.public_all}
 
     def _follow(self, snapshot: Snapshot) -> None:
         """Each change of the registry: first the pools, then the routes that lead to them."""
@@ -112,33 +115,6 @@ class Node:
                 if failures == 1:
                     log.error("waiting for the container engine: %s; %s", error.message, error.hint)
                 await asyncio.sleep(ENGINE_BACKOFF.delay(failures, 0.0))
-
-    async def _listen_inside(self, parts: Parts, reach: Reach) -> None:
-        listen = self.settings.internal_listen
-        if listen is not None and listen.port:
-            internal = await _listen(parts, "MAEL_INTERNAL_LISTEN", listen, Policy.internal())
-        else:
-            internal = await self._some_internal(parts, listen.host if listen is not None else reach.listen)
-        anywhere = listen is None or listen.host in ("0.0.0.0", "::", "")
-        callback = reach.callback if anywhere or listen is None else listen.host
-        port = internal.address[1]
-        assert self._state is not None, "opened first"
-        self._state.remember_port(port)
-        parts.runtime.private_url = f"http://{Listen(host=callback, port=port)}"
-        assert self._status is not None, "made with the parts"
-        self._status.addresses["internal"] = parts.runtime.private_url
-
-    async def _some_internal(self, parts: Parts, host: str) -> Listener:
-        """The port that adopted containers know, else the usual one, else a free one: new containers are told."""
-        assert self._state is not None, "opened first"
-        usual = INTERNAL_PORT if self.settings.internal_listen is None else 0
-        for port in (self._state.last_port(), usual):
-            if port:
-                try:
-                    return await parts.gateway.listen(Listen(host=host, port=port), Policy.internal())
-                except MaelstromError as error:
-                    log.warning("%s; trying another port", error.message)
-        return await _listen(parts, "MAEL_INTERNAL_LISTEN", Listen(host=host, port=0), Policy.internal())
 
     async def _report(self) -> None:
         """Tells the other nodes what runs here, with each beat in which something has changed."""
@@ -198,14 +174,6 @@ class Node:
             self._state.close()
 
 
-async def _listen(parts: Parts, setting: str, listen: Listen, policy: Policy) -> Listener:
-    """An address that cannot be had is a bad setting: nothing gets better by trying again."""
-    try:
-        return await parts.gateway.listen(listen, policy)
-    except MaelstromError as error:
-        raise InvalidSettings((Problem(setting, error.message, error.hint),)) from error
-
-
 async def _step(what: str, work: Awaitable[object]) -> None:
     try:
         await work
@@ -220,10 +188,3 @@ async def _step(what: str, work: Awaitable[object]) -> None:
 async def _within(seconds: float, work: Awaitable[object]) -> None:
     async with asyncio.timeout(seconds):
         await work
-
-
-def url_of(listener: Listener) -> str:
-    """How a listener is reached from this host."""
-    host, port = listener.address
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"http://{Listen(host=host, port=port)}"

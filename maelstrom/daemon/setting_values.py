@@ -24,6 +24,7 @@ SECRETS = frozenset({"admin_token", "database_url", "database_listen_url"})
 EMPTY_MEANS_SOMETHING = frozenset({"public_health_path"})
 _LISTEN = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[^\[\]:\s/]*)):(?P<port>[0-9]{1,5})")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+_LISTENERS = ("public_listen", "admin_listen", "internal_listen")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252})")
 
 
@@ -56,17 +57,21 @@ def conflicts(values: dict[str, Any]) -> Iterator[Problem]:
             "remove it",
         )
     taken: dict[Listen, str] = {}
-    for field in ("public_listen", "admin_listen", "internal_listen"):
-        listen = values.get(field)
-        if listen is None or not listen.port:
-            continue
+    listens = [(field, listen) for field in _LISTENERS for listen in _several(values.get(field)) if listen.port]
+    for field, listen in listens:
         if listen in taken:
             yield Problem(
                 variable(field),
-                f"{listen} is the address of {variable(taken[listen])} too",
+                f"{listen} is the address of {variable(taken[listen])} too"
+                if taken[listen] != field
+                else f"{listen} stands there twice",
                 "give each listener a port of its own; port 0 takes any free one",
             )
         taken.setdefault(listen, field)
+
+
+def _several(value: Any) -> tuple[Listen, ...]:
+    return value if isinstance(value, tuple) else () if value is None else (value,)
 
 
 def masked(field: str, value: Any) -> str:
@@ -76,7 +81,7 @@ def masked(field: str, value: Any) -> str:
     if field in SECRETS:
         return re.sub(r"(//[^/@]*?:)[^/@]*@", r"\1****@", re.sub(r"(password=)[^&]*", r"\1****", str(value)))
     if isinstance(value, tuple):
-        return ",".join(value)
+        return ",".join(map(str, value))
     if isinstance(value, bool):
         return str(value).lower()
     return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
@@ -94,6 +99,8 @@ def _by_type(kind: Any, text: str) -> Any:
     if kind is Path:
         return Path(text).expanduser().absolute()
     if typing.get_origin(kind) is tuple:
+        if Listen in typing.get_args(kind):
+            return tuple(_listen(item.strip()) for item in text.split(","))
         return tuple(item.strip() for item in text.split(",") if item.strip())
     if typing.get_origin(kind) is Literal:
         return _one_of(typing.get_args(kind), text)

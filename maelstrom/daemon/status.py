@@ -37,6 +37,7 @@ class Status:
         self._parts = parts
         self.started_at = time.time()
         self.addresses: dict[str, str] = {}  # of the listeners; all of them once the node serves
+        self.public_all: list[str] = []
         self.serving = False
         self.stopping = False
 

@@ -2,7 +2,7 @@
 
     gateway = Gateway(find=find, spawn=spawn, limits=Limits.of(settings), access=AccessLog.of(settings.access_log))
     gateway.set_routes(RouteTable.build(...))                                      # RouteTable[Route], any time
-    public = await gateway.listen(settings.public_listen, Policy.public(settings))  # public.address: (host, port)
+    public = await gateway.listen(listen, Policy.public(settings))                 # public.address: (host, port)
     internal = await gateway.listen(listen, Policy.internal())
     cut = await gateway.drain(grace)                                               # seconds; how many were cut
 

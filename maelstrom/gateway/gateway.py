@@ -10,6 +10,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Coroutine
+from socket import socket
 from typing import TYPE_CHECKING, Any
 
 from maelstrom.gateway.listener import Listener
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from maelstrom.gateway.access import AccessLog
     from maelstrom.gateway.container import ContainerLink
     from maelstrom.gateway.inside import Inside
+    from maelstrom.gateway.tls import Tls
     from maelstrom.model.settings import Listen
 
 log = logging.getLogger("maelstrom.gateway")
@@ -73,9 +75,14 @@ class Gateway:
         self.epoch += 1
         self._targets = {pool: target for pool, target in self._targets.items() if not pool.closed}
 
-    async def listen(self, listen: Listen, policy: Policy, *, reuse_port: bool = False) -> Listener:
-        """Opens a listener; `Listener.address` is the one really bound. Raises Unavailable."""
-        listener = Listener(self, policy, reuse_port=reuse_port)
+    async def listen(
+        self, listen: Listen | socket, policy: Policy, *, reuse_port: bool = False, tls: Tls | None = None
+    ) -> Listener:
+        """Opens a listener, on an address or a socket that listens already; `Listener.address` is the one really bound.
+
+        Raises Unavailable.
+        """
+        listener = Listener(self, policy, reuse_port=reuse_port, tls=tls)
         await listener.start(listen)
         self.listeners.append(listener)
         return listener

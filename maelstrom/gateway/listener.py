@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from socket import socket
+from typing import TYPE_CHECKING, Protocol
 
 from maelstrom.gateway.answers import answer
 from maelstrom.gateway.client import Client
+from maelstrom.gateway.handshake import Handshake
 from maelstrom.model.errors import NoCapacity, Unavailable
 
 if TYPE_CHECKING:
     from maelstrom.gateway.gateway import Gateway
     from maelstrom.gateway.policy import Policy
+    from maelstrom.gateway.tls import Tls
     from maelstrom.model.settings import Listen
 
 log = logging.getLogger("maelstrom.gateway")
@@ -23,27 +26,45 @@ log = logging.getLogger("maelstrom.gateway")
 BACKLOG = 4096
 
 
-class Listener:
-    """Open from `start` to `drain`. `address` is the one really bound."""
+class Connection(Protocol):
+    """One connection, whatever is spoken on it: the protocol of its transport."""
 
-    def __init__(self, gateway: Gateway, policy: Policy, *, reuse_port: bool = False) -> None:
+    transport: asyncio.Transport
+    final: bool  # no request is begun after the current one
+
+    def drain(self, now: float) -> None:
+        """The node stops: what runs is its last."""
+        ...
+
+    def cut(self) -> None: ...
+
+
+class Listener:
+    """Open from `start` to `drain`. `address` is the one really bound. With `tls` nothing goes without it."""
+
+    def __init__(self, gateway: Gateway, policy: Policy, *, reuse_port: bool = False, tls: Tls | None = None) -> None:
         self.gateway = gateway
         self.policy = policy
+        self.tls = tls
+        self.scheme = b"http" if tls is None else b"https"
         self.address: tuple[str, int] = ("", 0)
         self.draining = False
         self._reuse_port = reuse_port
-        self._clients: set[Client] = set()
+        self._clients: set[Connection] = set()
         self._server: asyncio.Server | None = None
         self._empty = asyncio.Event()
         self._empty.set()
 
-    async def start(self, listen: Listen) -> None:
+    async def start(self, listen: Listen | socket) -> None:
         """Raises Unavailable if the address cannot be had."""
         loop = asyncio.get_running_loop()
         try:
-            self._server = await loop.create_server(
-                lambda: Client(self), listen.host, listen.port, backlog=BACKLOG, reuse_port=self._reuse_port or None
-            )
+            if isinstance(listen, socket):
+                self._server = await loop.create_server(self._protocol, sock=listen, backlog=BACKLOG)
+            else:
+                self._server = await loop.create_server(
+                    self._protocol, listen.host, listen.port, backlog=BACKLOG, reuse_port=self._reuse_port or None
+                )
         except OSError as error:
             raise Unavailable(
                 f"the {self.policy.name} gateway cannot listen on {listen}: {error.strerror or error}",
@@ -51,7 +72,11 @@ class Listener:
             ) from error
         host, port = self._server.sockets[0].getsockname()[:2]
         self.address = (host, port)
-        log.info("the %s gateway listens", self.policy.name, extra={"address": f"{host}:{port}"})
+        log.info(
+            "the %s gateway listens",
+            self.policy.name,
+            extra={"address": f"[{host}]:{port}" if ":" in host else f"{host}:{port}"},
+        )
 
     async def drain(self, grace: float) -> int:
         """Stops in order: no new connections, what runs is finished, the rest is cut. Returns how many were."""
@@ -82,24 +107,29 @@ class Listener:
     def connections(self) -> int:
         return len(self._clients)
 
+    def _protocol(self) -> asyncio.BaseProtocol:
+        return Client(self) if self.tls is None else Handshake(self, self.tls)
+
     # what a connection calls
 
-    def admit(self, client: Client) -> bool:
-        """Whether there is room for it; if not, it has been told."""
+    def admit(self, client: Connection) -> bool:
+        """Whether there is room for it; if not, it has been told where it can understand that."""
+        shaking = isinstance(client, Handshake)
         if len(self._clients) >= self.gateway.limits.max_connections:
             self.gateway.stats.refused_connections += 1
             error = NoCapacity("too many connections are open")
-            client.transport.write(answer(error, None, reason=self.policy.show_reasons, keep=False))
+            if not shaking:
+                client.transport.write(answer(error, None, reason=self.policy.show_reasons, keep=False))
             return False
         self._clients.add(client)
         self._empty.clear()
         self.gateway.stats.connections += 1
-        self.gateway.stats.connections_total += 1
+        self.gateway.stats.connections_total += not shaking  # it is counted when it speaks
         if self.draining:
             client.final = True
         return True
 
-    def forget(self, client: Client) -> None:
+    def forget(self, client: Connection) -> None:
         if client in self._clients:
             self._clients.remove(client)
             self.gateway.stats.connections -= 1

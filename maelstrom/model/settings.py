@@ -55,7 +55,12 @@ class Settings(BaseModel):
         description="How old, in seconds, commits of PostgreSQL can be at most when a failover loses them. A longer"
         " `maxdurationseconds` of sources is used that much later. 0: none can be lost, as with a synchronous replica.",
     )
-    public_listen: Listen = Field(default=Listen(host="0.0.0.0", port=80), description="Public gateway, `host:port`.")
+    public_listen: tuple[Listen, ...] = Field(
+        default=(Listen(host="0.0.0.0", port=80),),
+        min_length=1,
+        description="Public gateway, `host:port`, or several of them, comma separated. `[::]:80` takes IPv4 too, unless"
+        " an IPv4 address with that port stands beside it.",
+    )
     public_health_path: str = Field(
         default="/_mael_health_check",
         description="Answered by the public gateway itself: 200, 503 while it stops. Empty: no path is reserved.",

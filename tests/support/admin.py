@@ -14,14 +14,14 @@ import pytest
 
 from maelstrom.api.client import Client, Target
 from maelstrom.api.server import AdminServer, AdminSettings
+from maelstrom.daemon.sockets import bind
 from maelstrom.model.settings import Listen
 from maelstrom.registry.migrate import migrate
 from maelstrom.registry.registry import Registry
 from tests.fakes.api import FakeNode
 
 TOKEN = "t0k3n-of-the-test"
-ANY_PORT = Listen(host="127.0.0.1", port=0)
-SETTINGS = AdminSettings(ANY_PORT)
+SETTINGS = AdminSettings()
 
 T = TypeVar("T")
 
@@ -29,12 +29,12 @@ T = TypeVar("T")
 class Admin:
     """One running server with what it is made of."""
 
-    def __init__(self, server: AdminServer, registry: Registry, node: FakeNode) -> None:
+    def __init__(self, server: AdminServer, registry: Registry, node: FakeNode, port: int) -> None:
         self.server = server
         self.registry = registry
         self.node = node
-        self.url = server.url
-        self.port = server.bound.port
+        self.url = f"http://127.0.0.1:{port}"
+        self.port = port
         self.token = TOKEN
 
     def client(self, token: str = TOKEN, seconds: float = 10) -> Client:
@@ -47,9 +47,10 @@ async def admin_api(database: Path, *, settings: AdminSettings = SETTINGS, token
     registry = await Registry.open(f"sqlite:///{database}", migrate=False)
     node = FakeNode()
     server = AdminServer(settings=settings, token=token, registry=registry, node=node)
-    await server.start()
+    (listening,) = await bind("MAEL_ADMIN_LISTEN", Listen(host="127.0.0.1", port=0))
+    await server.start([listening])
     try:
-        yield Admin(server, registry, node)
+        yield Admin(server, registry, node, listening.getsockname()[1])
     finally:
         await server.stop(1)
         await registry.close()

@@ -86,5 +86,5 @@ def test_settings_file_that_is_shown_is_valid(tmp_path: Path) -> None:
     (text,) = _YAML.findall((ROOT / "docs" / "settings.md").read_text())
     (tmp_path / "settings.yml").write_text(text)
     loaded = load(["--config", str(tmp_path / "settings.yml")], {})
-    assert loaded.settings.public_listen.port == 8080
+    assert loaded.settings.public_listen[0].port == 8080
     assert loaded.notices == ()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from maelstrom.api.server import AdminSettings
-from tests.support.admin import ANY_PORT, TOKEN, Admin, admin_api
+from tests.support.admin import TOKEN, Admin, admin_api
 from tests.support.rawhttp import request, send
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -133,7 +133,7 @@ async def test_unknown_host_is_refused(admin: Admin, host: str) -> None:
 
 
 async def test_further_hosts_are_a_setting(database: Path) -> None:
-    async with admin_api(database, settings=AdminSettings(ANY_PORT, hosts=("Maelstrom.Example",))) as admin:
+    async with admin_api(database, settings=AdminSettings(hosts=("Maelstrom.Example",))) as admin:
         for host, status in (("maelstrom.example:8374", 200), ("evil.example", 403)):
             assert (await send(admin.port, request("GET", "/v1/version", BEARER, host=host))).status == status
 
@@ -165,7 +165,7 @@ async def test_health_readiness_and_metrics_need_no_token(admin: Admin) -> None:
 
 
 async def test_metrics_may_be_set_to_need_the_token(database: Path) -> None:
-    async with admin_api(database, settings=AdminSettings(ANY_PORT, metrics_token=True)) as admin:
+    async with admin_api(database, settings=AdminSettings(metrics_token=True)) as admin:
         assert (await send(admin.port, request("GET", "/metrics"))).status == 401
         assert (await send(admin.port, request("GET", "/metrics", BEARER))).status == 200
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from maelstrom.api.server import AdminSettings
-from tests.support.admin import ANY_PORT, TOKEN, Admin, admin_api
+from tests.support.admin import TOKEN, Admin, admin_api
 from tests.support.rawhttp import RawAnswer, read_answer, request, send
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -125,7 +125,7 @@ async def test_body_that_never_comes_does_not_hold_up_others(admin: Admin) -> No
 
 
 async def test_head_and_body_have_to_come_in_time(database: Path) -> None:
-    async with admin_api(database, settings=AdminSettings(ANY_PORT, head_seconds=0.2, body_seconds=0.2)) as admin:
+    async with admin_api(database, settings=AdminSettings(head_seconds=0.2, body_seconds=0.2)) as admin:
         late = await send(admin.port, request("PUT", "/v1/projects/shop", {**JSON, "Content-Length": "10"}, b"{"))
         assert (late.status, late.json()["code"]) == (408, "request_timeout")
         for beginning in (b"", b"GET /v1/version HTT"):

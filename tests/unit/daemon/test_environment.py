@@ -29,7 +29,7 @@ def test_nothing_given_is_a_runnable_node() -> None:
     loaded = load([], {})
     assert loaded.command == "run"
     assert loaded.settings.database_url == f"sqlite:///{loaded.settings.state_dir}/maelstrom.db"
-    assert loaded.settings.public_listen == Listen(host="0.0.0.0", port=80)
+    assert loaded.settings.public_listen == (Listen(host="0.0.0.0", port=80),)
     assert loaded.settings.node_name
     assert not loaded.notices
 
@@ -72,7 +72,22 @@ def test_every_setting_but_the_token_has_a_flag(capsys: pytest.CaptureFixture[st
     ],
 )
 def test_listen_address_is_host_and_port(text: str, listen: Listen) -> None:
-    assert settings_of(MAEL_PUBLIC_LISTEN=text).public_listen == listen
+    assert settings_of(MAEL_PUBLIC_LISTEN=text).public_listen == (listen,)
+
+
+def test_the_public_gateway_may_have_several_addresses() -> None:
+    addresses = settings_of(MAEL_PUBLIC_LISTEN="0.0.0.0:80, [::]:80,localhost:8080").public_listen
+    assert [str(one) for one in addresses] == ["0.0.0.0:80", "[::]:80", "localhost:8080"]
+    loaded = load([], {"MAEL_PUBLIC_LISTEN": "127.0.0.1:1,[::1]:1"})
+    assert loaded.shown()["MAEL_PUBLIC_LISTEN"] == "127.0.0.1:1,[::1]:1"
+
+
+@pytest.mark.parametrize(
+    ("text", "named"), [("127.0.0.1:80,nowhere", "nowhere"), ("127.0.0.1:80,127.0.0.1:80", "twice")]
+)
+def test_of_several_addresses_the_wrong_one_is_named(text: str, named: str) -> None:
+    (problem,) = problems_of(MAEL_PUBLIC_LISTEN=text)
+    assert (problem.path, named in problem.message) == ("MAEL_PUBLIC_LISTEN", True)
 
 
 @pytest.mark.parametrize("text", ["80", "localhost", "::1:80", "[::z]:80", "a b:1", "h:65536", "h:-1", "http://h:80"])
@@ -180,7 +195,7 @@ def test_access_log_is_off_all_or_a_share(text: str, stored: str) -> None:
 
 def test_empty_means_unset_except_for_the_health_path() -> None:
     settings = settings_of(MAEL_PUBLIC_LISTEN="", MAEL_PUBLIC_HEALTH_PATH="", MAEL_LOG_FORMAT=" ")
-    assert settings.public_listen.port == 80
+    assert settings.public_listen[0].port == 80
     assert settings.public_health_path == ""
     assert settings.log_format == "text"
 
@@ -261,13 +276,13 @@ class TestFile:
 
     def test_an_old_name_in_it_gives_way_to_the_environment(self, tmp_path: Path) -> None:
         loaded = self.load(tmp_path / "settings", "MAEL_PUBLIC_PORT=8080\n", MAEL_PUBLIC_LISTEN="127.0.0.1:81")
-        assert loaded.settings.public_listen == Listen(host="127.0.0.1", port=81)
+        assert loaded.settings.public_listen == (Listen(host="127.0.0.1", port=81),)
 
 
 class TestAncestor:
     def test_ports_become_listen_addresses_with_a_notice(self) -> None:
         loaded = load([], {"MAEL_PUBLIC_PORT": "8080", "MAEL_PRIVATE_PORT": "9000"})
-        assert loaded.settings.public_listen == Listen(host="0.0.0.0", port=8080)
+        assert loaded.settings.public_listen == (Listen(host="0.0.0.0", port=8080),)
         assert loaded.settings.admin_listen == Listen(host="127.0.0.1", port=9000)
         assert len(loaded.notices) == 2
 
@@ -297,7 +312,7 @@ class TestAncestor:
 
     def test_todays_name_wins_beside_an_old_one(self) -> None:
         loaded = load([], {"MAEL_PUBLIC_PORT": "1", "MAEL_PUBLIC_LISTEN": "127.0.0.1:2"})
-        assert loaded.settings.public_listen.port == 2
+        assert loaded.settings.public_listen[0].port == 2
         assert "ignored" in loaded.notices[0]
 
     def test_a_wrong_value_is_reported_with_both_names(self) -> None:
