@@ -11,7 +11,7 @@ from maelstrom.api.server import AdminServer
 from maelstrom.daemon.sockets import Listening, Sockets
 from maelstrom.daemon.state import StateDirectory
 from maelstrom.daemon.status import Status
-from maelstrom.gateway import Gateway, Policy
+from maelstrom.gateway import Gateway, Policy, Tls
 from maelstrom.model.errors import MaelstromError
 from maelstrom.model.settings import Listen, Settings
 from maelstrom.runtime.docker import DockerRuntime
@@ -45,6 +45,16 @@ class Listeners:
         self._status.addresses["public"] = url_of(taken[0])
         self._status.public_all = [url_of(one) for one in taken]
 
+    async def public_tls(self, gateway: Gateway, tls: Tls) -> None:
+        """The same with TLS, where it is wanted. Raises InvalidSettings."""
+        if not self._settings.public_tls_listen:
+            return
+        policy = Policy.public(self._settings)
+        taken = await self.sockets.take("public-tls", "MAEL_PUBLIC_TLS_LISTEN", self._settings.public_tls_listen)
+        for one in taken:
+            await gateway.listen(one.socket, policy, tls=tls)
+        self._status.addresses["public_tls"] = url_of(taken[0], "https")
+
     async def internal(self, gateway: Gateway, runtime: DockerRuntime, reach: Reach) -> None:
         """Containers are told where it is."""
         listen = self._settings.internal_listen
@@ -76,8 +86,8 @@ class Listeners:
         return await self.sockets.take("internal", "MAEL_INTERNAL_LISTEN", [listen])
 
 
-def url_of(one: Listening) -> str:
+def url_of(one: Listening, scheme: str = "http") -> str:
     """How a listener is reached from this host."""
     bound = one.bound
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bound.host, bound.host)
-    return f"http://{Listen(host=host, port=bound.port)}"
+    return f"{scheme}://{Listen(host=host, port=bound.port)}"

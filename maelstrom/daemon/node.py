@@ -72,6 +72,7 @@ class Node:
         await listeners.admin(self._admin)
         # the public address is taken early, so that one that is not free ends the start at once
         await listeners.public(parts.gateway)
+        await listeners.public_tls(parts.gateway, parts.tls)
         reach = await self._engine(parts)
         # containers are told where to call before the first is made
         await listeners.internal(parts.gateway, parts.runtime, reach)

@@ -16,7 +16,8 @@ from maelstrom.daemon.routing import Routing
 from maelstrom.daemon.state import StateDirectory
 from maelstrom.daemon.supervisor import Supervisor
 from maelstrom.daemon.zone import local_zone
-from maelstrom.gateway import AccessLog, Gateway, Limits
+from maelstrom.gateway import AccessLog, Gateway, Limits, Tls
+from maelstrom.gateway.handshake import SPOKEN
 from maelstrom.leases.clock import SteadyClock
 from maelstrom.leases.keeper import LeaseKeeper
 from maelstrom.model.settings import Settings
@@ -55,6 +56,7 @@ class Parts:
     activation: Activation
     transport: Transport
     gateway: Gateway
+    tls: Tls
     routing: Routing
     aws: AwsStepFunctions
     sqs: AwsSqs
@@ -81,6 +83,7 @@ def build(settings: Settings, supervisor: Supervisor, registry: Registry, state:
         random=random.random,
     )
     gateway = _gateway(settings, activation, spawn, TaskDoor(later))
+    tls = Tls(list(SPOKEN))
     routing = Routing(activation)
     sqs = AwsSqs(aws.accounts)
     tokens = MessageTasks(aws, clock=clock, random=random.random)
@@ -92,7 +95,7 @@ def build(settings: Settings, supervisor: Supervisor, registry: Registry, state:
     owner = SourceOwner(kinds, view=view, leases=keeper, means=means, random=random.random)
     cron = _cron(settings, registry, state_id, keeper, view, means, activation)
     return Parts(
-        *(settings, supervisor, registry, view, keeper, runtime, activation, transport, gateway, routing),
+        *(settings, supervisor, registry, view, keeper, runtime, activation, transport, gateway, tls, routing),
         *(aws, sqs, DeadLetters(sqs), owner, cron),
     )
 

@@ -24,7 +24,7 @@ SECRETS = frozenset({"admin_token", "database_url", "database_listen_url"})
 EMPTY_MEANS_SOMETHING = frozenset({"public_health_path"})
 _LISTEN = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[^\[\]:\s/]*)):(?P<port>[0-9]{1,5})")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
-_LISTENERS = ("public_listen", "admin_listen", "internal_listen")
+_LISTENERS = ("public_listen", "public_tls_listen", "admin_listen", "internal_listen")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252})")
 
 
@@ -240,5 +240,6 @@ _BY_FIELD: dict[str, typing.Callable[[str], Any]] = {
     "node_name": _name,
     "cluster_name": _name,
     "trusted_proxies": _networks,
+    "proxy_protocol": _networks,
     "access_log": _access_log,
 }

@@ -20,6 +20,7 @@ from maelstrom.gateway.listener import Listener
 from maelstrom.gateway.policy import Limits, Policy
 from maelstrom.gateway.route import Route
 from maelstrom.gateway.stats import ComponentStats, GatewayStats
+from maelstrom.gateway.tls import Tls
 
 __all__ = [
     "AccessLog",
@@ -32,4 +33,5 @@ __all__ = [
     "Listener",
     "Policy",
     "Route",
+    "Tls",
 ]

@@ -22,6 +22,7 @@ from maelstrom.gateway.heads import RequestHead, request_head
 from maelstrom.gateway.inside import InsideExchange
 from maelstrom.gateway.lines import REQUEST_LINES, Malformed
 from maelstrom.gateway.lingering import Lingering
+from maelstrom.gateway.origin import Origin
 from maelstrom.gateway.patterns import Pattern
 from maelstrom.gateway.requests import Prepared, Way, prepare
 from maelstrom.model.errors import (
@@ -67,6 +68,7 @@ class Client(asyncio.Protocol):
         "keep",
         "listener",
         "local",
+        "origin",
         "peer",
         "policy",
         "transport",
@@ -85,6 +87,7 @@ class Client(asyncio.Protocol):
         self.keep = True
         self.body: CountedBody | ChunkedBody | None = None  # the request's, while something of it is to come
         self.final = False  # no request is begun after the current one
+        self.origin: Origin | None = None
         self.peer = b""
         self.local = b""
         self.trusted = False
@@ -108,17 +111,11 @@ class Client(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
         if not self.listener.admit(self):
-            transport.close()
             return
         transport.set_write_buffer_limits(HIGH_WATER)
-        peer = transport.get_extra_info("peername")
-        local = transport.get_extra_info("sockname")
-        address = peer[0].removeprefix("::ffff:") if peer else "unknown"
+        address, self.local = self.origin or Origin.seen(transport)
         self.peer = address.encode()
         self.trusted = self.policy.trusts(address)
-        self.local = (
-            b"[%b]:%d" % (local[0].encode(), local[1]) if ":" in local[0] else b"%b:%d" % (local[0].encode(), local[1])
-        )
         self._until = self.gateway.monotonic() + self.gateway.limits.head_seconds
         self.gateway.timers.watch(self, self._until)
 
@@ -294,10 +291,10 @@ class Client(asyncio.Protocol):
     def forwarded(self, head: RequestHead) -> bytes:
         """The lines that say who asks."""
         if self.trusted:
-            return forwarded_lines_of_proxy(self.peer, head.host, head.special or {})
+            return forwarded_lines_of_proxy(self.peer, head.host, self.listener.scheme, head.special or {})
         if head.host != self._host:
             self._host = head.host
-            self._forwarded = forwarded_lines(self.peer, head.host)
+            self._forwarded = forwarded_lines(self.peer, head.host, self.listener.scheme)
         return self._forwarded
 
     # answers of the gateway itself

@@ -19,27 +19,28 @@ _PROTO: Final = re.compile(rb"https?|wss?", re.IGNORECASE)
 _HOST: Final = re.compile(rb"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 
 
-def forwarded_lines(peer: bytes, host: bytes) -> bytes:
+def forwarded_lines(peer: bytes, host: bytes, scheme: bytes) -> bytes:
     """For a client that is nobody's proxy. `host` as the client sent it; empty if it sent none."""
     shown = b"X-Forwarded-Host: %b\r\n" % host if host else b""
-    return b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: http\r\n%bForwarded: %b\r\n" % (
+    return b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\n%bForwarded: %b\r\n" % (
         peer,
+        scheme,
         shown,
-        _element(peer, host, b"http"),
+        _element(peer, host, scheme),
     )
 
 
-def forwarded_lines_of_proxy(peer: bytes, host: bytes, special: Special) -> bytes:
+def forwarded_lines_of_proxy(peer: bytes, host: bytes, scheme: bytes, special: Special) -> bytes:
     """For a trusted proxy: what it says is kept, its own address is added."""
     sent_for = [value for value in special.get(FORWARDED_FOR, ()) if value]
     protos, hosts = special.get(FORWARDED_PROTO, []), special.get(FORWARDED_HOST, [])
-    proto = protos[0] if len(protos) == 1 and _PROTO.fullmatch(protos[0]) else b"http"
+    proto = protos[0] if len(protos) == 1 and _PROTO.fullmatch(protos[0]) else scheme
     named = hosts[0] if len(hosts) == 1 and _HOST.fullmatch(hosts[0]) else host
     elements = [value for value in special.get(FORWARDED, ()) if value]
     lines = [
         b"X-Forwarded-For: " + b", ".join([*sent_for, peer]),
         b"X-Forwarded-Proto: " + proto,
-        b"Forwarded: " + b", ".join([*elements, _element(peer, host, b"http" if elements else proto)]),
+        b"Forwarded: " + b", ".join([*elements, _element(peer, host, scheme if elements else proto)]),
     ]
     if named:
         lines.append(b"X-Forwarded-Host: " + named)

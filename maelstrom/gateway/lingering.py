@@ -40,7 +40,7 @@ class Lingering(asyncio.Protocol):
         self.watched_at = inf
         timers.watch(self, now + quiet_seconds)
         transport.set_protocol(self)
-        if not transport.is_closing():
+        if not transport.is_closing() and transport.can_write_eof():  # TLS knows no half-closed connections
             transport.write_eof()
 
     def data_received(self, data: bytes) -> None:
@@ -57,7 +57,10 @@ class Lingering(asyncio.Protocol):
 
     def due(self, now: float) -> float:
         if not self._moved or now >= self._until:
-            self._transport.abort()
+            if self._transport.can_write_eof() or self._transport.is_closing():
+                self._transport.abort()
+            else:
+                self._transport.close()  # says so in TLS' own words, and is aborted by it if nobody answers
             return inf
         self._moved = False
         return min(now + self._quiet_seconds, self._until)

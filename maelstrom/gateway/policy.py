@@ -18,6 +18,7 @@ class Limits:
     """Time-outs in seconds, sizes in bytes. The total time of a request is its component's, not here."""
 
     head_seconds: float = 30.0  # a request's head, from its first byte
+    handshake_seconds: float = 10.0  # of a TLS connection, from its arrival
     body_seconds: float = 60.0  # a request's body may stand still so long
     keepalive_seconds: float = 75.0  # an idle client connection
     linger_seconds: float = 5.0  # reading on, unheard, so that an early answer can be read
@@ -26,7 +27,9 @@ class Limits:
     fresh_seconds: float = 1.0  # a request that cannot be sent twice takes no connection that was idle longer
     drain_idle_seconds: float = 1.0  # while stopping, an idle client may send one more request so long
     max_body_bytes: int = 0  # 0: any size
+    opening_seconds: float = 5.0  # a PROXY header, from the connection's arrival; balancers send it at once
     max_connections: int = 20_000  # open client connections of one listener
+    max_connections_per_client: int = 10_000  # of all listeners that count them; 0: any number
 
     @classmethod
     def of(cls, settings: Settings) -> Limits:
@@ -35,6 +38,7 @@ class Limits:
             body_seconds=settings.body_timeout_seconds,
             keepalive_seconds=settings.keepalive_seconds,
             max_body_bytes=settings.max_body_bytes,
+            max_connections_per_client=settings.max_connections_per_client,
         )
 
 
@@ -48,6 +52,8 @@ class Policy:
     health_path: bytes = b""  # answered by the gateway itself; empty: no path is reserved
     show_reasons: bool = True  # clients see why, not only the code
     trusted: tuple[Network, ...] = ()  # whose forwarding headers are kept
+    balancers: tuple[Network, ...] = ()  # whose connections begin with a PROXY header
+    counts_clients: bool = False  # one client may have so many connections only
 
     @classmethod
     def public(cls, settings: Settings) -> Policy:
@@ -56,6 +62,8 @@ class Policy:
             health_path=settings.public_health_path.encode(),
             show_reasons=settings.show_reasons,
             trusted=networks(settings.trusted_proxies),
+            balancers=networks(settings.proxy_protocol),
+            counts_clients=settings.max_connections_per_client > 0,
         )
 
     @classmethod
@@ -65,14 +73,20 @@ class Policy:
 
     def trusts(self, address: str) -> bool:
         """Whether that peer is a proxy in front of us. Raises nothing: an address that is none is not trusted."""
-        if not self.trusted:
-            return False
-        try:
-            peer = ip_address(address.partition("%")[0])
-        except ValueError:
-            return False
-        mapped = getattr(peer, "ipv4_mapped", None)
-        return any((mapped or peer) in network for network in self.trusted)
+        return bool(self.trusted) and _within(address, self.trusted)
+
+    def speaks_proxy(self, address: str) -> bool:
+        """Whether connections from that peer begin with a PROXY header."""
+        return _within(address, self.balancers)
+
+
+def _within(address: str, among: tuple[Network, ...]) -> bool:
+    try:
+        peer = ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(peer, "ipv4_mapped", None)
+    return any((mapped or peer) in network for network in among)
 
 
 def networks(texts: tuple[str, ...]) -> tuple[Network, ...]:

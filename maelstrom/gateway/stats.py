@@ -64,13 +64,19 @@ class ComponentStats:
 class GatewayStats:
     """Everything that one gateway counts. `components` has full names as keys."""
 
-    __slots__ = ("components", "connections", "connections_total", "refused_connections")
+    __slots__ = ("components", "connections", "connections_total", "refused_clients",
+        "refused_connections",
+        "refused_headers",
+        "tls_failed")
 
     def __init__(self) -> None:
         self.components: dict[str, ComponentStats] = {}
         self.connections = 0  # open now, over all listeners
         self.connections_total = 0
         self.refused_connections = 0  # over the limit
+        self.refused_clients = 0  # connections of clients that had too many
+        self.refused_headers = 0  # connections of balancers without a PROXY header that is understood
+        self.tls_failed: dict[str, int] = {}  # connections that ended before the handshake was over, by reason
 
     def component(self, full_name: str) -> ComponentStats:
         stats = self.components.get(full_name)

@@ -1,7 +1,8 @@
 """After a 101: two connections joined, bytes passed on as they are, until both directions have ended.
 
-The end of one direction is passed on, the other lives on; a connection that breaks takes the other one with it. It must
-not know what the bytes mean, nor of requests: the exchange that opened it is told when it is over.
+The end of one direction is passed on, the other lives on, but where the client's connection is TLS: there an end is of
+both. A connection that breaks takes the other one with it. It must not know what the bytes mean, nor of requests: the
+exchange that opened it is told when it is over.
 """
 
 from __future__ import annotations
@@ -60,7 +61,8 @@ class Tunnel:
         self._owner.passed(data, from_client=from_client)
 
     def half_ended(self) -> None:
-        if self._client.ended and self._container.ended and not self._over:
+        both = self._client.ended and self._container.ended
+        if (both or not self._client.transport.can_write_eof()) and not self._over:
             self._over = True
             self._container.transport.close()
             self._client.transport.close()
@@ -92,10 +94,10 @@ class _End(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         self.ended = True
-        if not self.other.transport.is_closing():
+        if not self.other.transport.is_closing() and self.other.transport.can_write_eof():
             self.other.transport.write_eof()
         self._tunnel.half_ended()
-        return True
+        return self.transport.can_write_eof()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._tunnel.connection_lost(exc, from_client=self._from_client)

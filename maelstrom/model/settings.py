@@ -61,6 +61,11 @@ class Settings(BaseModel):
         description="Public gateway, `host:port`, or several of them, comma separated. `[::]:80` takes IPv4 too, unless"
         " an IPv4 address with that port stands beside it.",
     )
+    public_tls_listen: tuple[Listen, ...] = Field(
+        default=(),
+        description="Public gateway with TLS, `host:port`, or several of them, such as 0.0.0.0:443 (docs/tls.md)."
+        " Default: none.",
+    )
     public_health_path: str = Field(
         default="/_mael_health_check",
         description="Answered by the public gateway itself: 200, 503 while it stops. Empty: no path is reserved.",
@@ -93,6 +98,18 @@ class Settings(BaseModel):
     trusted_proxies: tuple[str, ...] = Field(
         default=(),
         description="Addresses and networks whose X-Forwarded-* and Forwarded are kept, comma separated.",
+    )
+    proxy_protocol: tuple[str, ...] = Field(
+        default=(),
+        description="Addresses and networks of balancers that speak the PROXY protocol (v1 or v2), comma separated: each"
+        " of their connections to the public gateway must begin with its header, and no other may.",
+    )
+    max_connections_per_client: int = Field(
+        default=10_000,
+        ge=0,
+        description="Open connections of one client address (IPv6: one /64) to the public gateway; more are answered"
+        " 503. Half of what a listener takes, so that one client never shuts out all others, and whole offices behind"
+        " one address are let in. Trusted proxies are not counted. 0: any number.",
     )
     access_log: str = Field(default="off", description="`off`, `all`, or a share of the requests such as `0.01`.")
     show_reasons: bool = Field(

@@ -101,7 +101,7 @@ def test_proxies_are_trusted_by_address_and_network() -> None:
 
 
 def test_an_ipv6_client_is_quoted_where_it_must_be() -> None:
-    lines = forwarded_lines(b"2001:db8::1", b"[::1]:80")
+    lines = forwarded_lines(b"2001:db8::1", b"[::1]:80", b"http")
     assert b"X-Forwarded-For: 2001:db8::1\r\n" in lines
     assert b'Forwarded: for="[2001:db8::1]";host="[::1]:80";proto=http\r\n' in lines
 
