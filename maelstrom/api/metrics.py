@@ -78,7 +78,14 @@ def _gateway(gateway: GatewayCounters, bounds: Sequence[float]) -> Iterable[Metr
     yield _gauge("maelstrom_gateway_connections", "Open client connections.", (), [((), gateway.connections)])
     yield _counter("maelstrom_gateway_connections_opened", "Connections.", (), [((), gateway.connections_total)])
     yield _counter(
-        "maelstrom_gateway_connections_refused", "Connections over the limit.", (), [((), gateway.refused_connections)]
+        "maelstrom_gateway_connections_refused",
+        "Connections that were turned away: over the limit of all, of one client, or without the PROXY header due.",
+        ("reason",),
+        [
+            (("all",), gateway.refused_connections),
+            (("client",), gateway.refused_clients),
+            (("proxy_header",), gateway.refused_headers),
+        ],
     )
 
 
@@ -142,6 +149,16 @@ def _starts(components: Mapping[str, ComponentNow]) -> Iterable[Metric]:
         ("component", "phase"),
         [((name, phase), ms / 1000) for name, one in rows for phase, ms in one.starts.phase_ms.items()],
     )
+    for name, text, values in (
+        ("freezes", "Containers that were frozen.", [((name,), one.starts.freezes) for name, one in rows]),
+        ("wakes", "Frozen containers that were woken.", [((name,), one.starts.wakes) for name, one in rows]),
+        (
+            "wake_seconds",
+            "Seconds from the engine's call to the first good answer of those that were woken.",
+            [((name,), one.starts.wake_ms / 1000) for name, one in rows],
+        ),
+    ):
+        yield _counter(f"maelstrom_{name}", text, COMPONENT, values)
     yield _counter(
         "maelstrom_deaths",
         "Containers that died by themselves.",

@@ -22,7 +22,7 @@ from maelstrom.gateway.heads import RequestHead, request_head
 from maelstrom.gateway.inside import InsideExchange
 from maelstrom.gateway.lines import REQUEST_LINES, Malformed
 from maelstrom.gateway.lingering import Lingering
-from maelstrom.gateway.origin import Origin
+from maelstrom.gateway.origin import Origin, Spoken
 from maelstrom.gateway.patterns import Pattern
 from maelstrom.gateway.requests import Prepared, Way, prepare
 from maelstrom.model.errors import (
@@ -45,7 +45,7 @@ CLOSE_SECONDS: Final = 30.0  # for what is still to be written when a connection
 _CLOSED_STATES: Final = frozenset((7, 8))  # TCP_CLOSE, TCP_CLOSE_WAIT: the peer has ended its side, or all of it
 
 
-class Client(asyncio.Protocol):
+class Client(Spoken):
     """One connection. `keep`: it serves another request after this one."""
 
     __slots__ = (

@@ -14,6 +14,7 @@ from socket import socket
 from typing import TYPE_CHECKING, Any
 
 from maelstrom.gateway.listener import Listener
+from maelstrom.gateway.origin import Crowds
 from maelstrom.gateway.policy import Limits, Policy
 from maelstrom.gateway.requests import Target
 from maelstrom.gateway.route import Route
@@ -60,6 +61,7 @@ class Gateway:
         self.routes: RouteTable[Route] = RouteTable.build(())
         self.epoch = 0  # rises with each change of the routes: what a connection remembers is then void
         self.stats = GatewayStats()
+        self.crowds = Crowds(self.limits.max_connections_per_client)
         loop = asyncio.get_running_loop()
         self.call_soon = loop.call_soon
         self.timers = Timers(loop, monotonic)

@@ -7,7 +7,6 @@ what both sides agreed on by ALPN. It must not know what a request is.
 from __future__ import annotations
 
 import asyncio
-import logging
 import ssl
 from collections.abc import Callable
 from math import inf
@@ -26,23 +25,37 @@ from maelstrom.gateway.client_hello import (
     alert,
     client_hello,
 )
+from maelstrom.gateway.http2 import Http2
+from maelstrom.gateway.origin import Origin, Spoken
 from maelstrom.model.errors import BadRequest
 
 if TYPE_CHECKING:
     from maelstrom.gateway.listener import Listener
     from maelstrom.gateway.tls import Tls
 
-log = logging.getLogger("maelstrom.gateway")
-
 # What is spoken on a TLS connection, by its ALPN name, best first; who does not choose gets HTTP/1.1.
-SPOKEN: Final[dict[str, Callable[[Listener], asyncio.Protocol]]] = {"http/1.1": lambda listener: Client(listener)}
+SPOKEN: Final[dict[str, Callable[[Listener], Spoken]]] = {
+    "h2": lambda listener: Http2(listener),
+    "http/1.1": lambda listener: Client(listener),
+}
 SHUTDOWN_SECONDS: Final = 2.0  # for the client to say that it has seen the end; many only do when they are used again
 
 
 class Handshake(asyncio.Protocol):
     """Ends with the connection given to one of SPOKEN, or closed."""
 
-    __slots__ = ("_data", "_early", "_listener", "_task", "_tls", "_until", "final", "origin", "transport", "watched_at")
+    __slots__ = (
+        "_data",
+        "_early",
+        "_listener",
+        "_task",
+        "_tls",
+        "_until",
+        "final",
+        "origin",
+        "transport",
+        "watched_at",
+    )
 
     transport: asyncio.Transport
 
@@ -93,11 +106,7 @@ class Handshake(asyncio.Protocol):
     # the handshake
 
     def _begin(self, name: str) -> None:
-        try:
-            context = self._tls.context(name)
-        except (OSError, ValueError) as error:
-            log.error("the certificate cannot be used", extra={"host": name, "reason": str(error)})
-            context = None
+        context = self._tls.context(name)
         if context is None:
             self._refuse("no_certificate", alert(UNRECOGNIZED_NAME))
             return
@@ -136,7 +145,9 @@ class Handshake(asyncio.Protocol):
         if transport is None or transport.is_closing() or self._early.lost:
             return
         spoken = transport.get_extra_info("ssl_object").selected_alpn_protocol()
-        self._early.hand_over(transport, SPOKEN[spoken or "http/1.1"](self._listener))
+        protocol = SPOKEN[spoken or "http/1.1"](self._listener)
+        protocol.origin = self.origin
+        self._early.hand_over(transport, protocol)
 
     # ends
 

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Protocol
 from maelstrom.gateway.answers import answer
 from maelstrom.gateway.client import Client
 from maelstrom.gateway.handshake import Handshake
+from maelstrom.gateway.lingering import Lingering
+from maelstrom.gateway.opening import Opening
+from maelstrom.gateway.origin import Origin
 from maelstrom.model.errors import NoCapacity, Unavailable
 
 if TYPE_CHECKING:
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("maelstrom.gateway")
 
 BACKLOG = 4096
+TURNED_AWAY_SECONDS = 1.0  # for a refused client to read why, as long as few of them are there
+TURNED_AWAY_MAX = 256
 
 
 class Connection(Protocol):
@@ -31,6 +36,9 @@ class Connection(Protocol):
 
     transport: asyncio.Transport
     final: bool  # no request is begun after the current one
+    origin: Origin | None  # as a balancer says; None: as the system does
+
+    def connection_made(self, transport: asyncio.BaseTransport, /) -> None: ...
 
     def drain(self, now: float) -> None:
         """The node stops: what runs is its last."""
@@ -50,7 +58,8 @@ class Listener:
         self.address: tuple[str, int] = ("", 0)
         self.draining = False
         self._reuse_port = reuse_port
-        self._clients: set[Connection] = set()
+        self._clients: dict[Connection, str | None] = {}  # with what they are counted by
+        self.turned_away = 0
         self._server: asyncio.Server | None = None
         self._empty = asyncio.Event()
         self._empty.set()
@@ -108,30 +117,64 @@ class Listener:
         return len(self._clients)
 
     def _protocol(self) -> asyncio.BaseProtocol:
+        return Opening(self, self._spoken) if self.policy.balancers else self._spoken()
+
+    def _spoken(self) -> Client | Handshake:
         return Client(self) if self.tls is None else Handshake(self, self.tls)
 
     # what a connection calls
 
     def admit(self, client: Connection) -> bool:
-        """Whether there is room for it; if not, it has been told where it can understand that."""
-        shaking = isinstance(client, Handshake)
+        """Whether there is room for it; if not, it has been told where it can understand that, and is ended."""
+        stats = self.gateway.stats
+        counted: str | None = None
         if len(self._clients) >= self.gateway.limits.max_connections:
-            self.gateway.stats.refused_connections += 1
-            error = NoCapacity("too many connections are open")
-            if not shaking:
-                client.transport.write(answer(error, None, reason=self.policy.show_reasons, keep=False))
+            stats.refused_connections += 1
+            self._turn_away(client, NoCapacity("too many connections are open"))
             return False
-        self._clients.add(client)
+        if self.policy.counts_clients and self._is_one_client(client):
+            origin = client.origin or Origin.seen(client.transport)
+            counted = self.gateway.crowds.enter(origin.peer)
+            if counted is None:
+                stats.refused_clients += 1
+                self._turn_away(client, NoCapacity(f"too many connections are open from {origin.peer}"))
+                return False
+        self._clients[client] = counted
         self._empty.clear()
-        self.gateway.stats.connections += 1
-        self.gateway.stats.connections_total += not shaking  # it is counted when it speaks
+        stats.connections += 1
+        stats.connections_total += not isinstance(client, Handshake | Opening)  # it is counted when it speaks
         if self.draining:
             client.final = True
         return True
 
     def forget(self, client: Connection) -> None:
         if client in self._clients:
-            self._clients.remove(client)
+            counted = self._clients.pop(client)
+            if counted is not None:
+                self.gateway.crowds.leave(counted)
             self.gateway.stats.connections -= 1
             if not self._clients:
                 self._empty.set()
+
+    def _is_one_client(self, client: Connection) -> bool:
+        """Behind proxies and balancers there are many."""
+        if isinstance(client, Opening):
+            return False
+        peer = (client.origin or Origin.seen(client.transport)).peer
+        return not self.policy.trusts(peer) and (client.origin is not None or not self.policy.speaks_proxy(peer))
+
+    def _turn_away(self, client: Connection, error: NoCapacity) -> None:
+        transport = client.transport
+        if isinstance(client, Handshake) or transport.get_extra_info("ssl_object") is not None:
+            transport.close()
+            return
+        transport.write(answer(error, None, reason=self.policy.show_reasons, keep=False))
+        if self.turned_away >= TURNED_AWAY_MAX:
+            transport.close()
+            return
+        self.turned_away += 1
+        now = self.gateway.monotonic()
+        Lingering(transport, self.gateway.timers, now, TURNED_AWAY_SECONDS, self._is_away)
+
+    def _is_away(self, _: Exception | None) -> None:
+        self.turned_away -= 1

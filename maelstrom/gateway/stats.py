@@ -64,10 +64,15 @@ class ComponentStats:
 class GatewayStats:
     """Everything that one gateway counts. `components` has full names as keys."""
 
-    __slots__ = ("components", "connections", "connections_total", "refused_clients",
+    __slots__ = (
+        "components",
+        "connections",
+        "connections_total",
+        "refused_clients",
         "refused_connections",
         "refused_headers",
-        "tls_failed")
+        "tls_failed",
+    )
 
     def __init__(self) -> None:
         self.components: dict[str, ComponentStats] = {}
