@@ -48,7 +48,7 @@ class CountedBody:
 class ChunkedBody:
     """One chunked body as it passes. `size` counts the bytes of its data so far."""
 
-    __slots__ = ("_decode", "_held", "_left", "_lines", "_state", "_trailers", "size")
+    __slots__ = ("_decode", "_held", "_left", "_lines", "_state", "_trailers", "kept", "size")
 
     def __init__(self, lines: Lines, *, decode: bool = False) -> None:
         self._lines = lines
@@ -57,6 +57,7 @@ class ChunkedBody:
         self._left = 0  # bytes of the current chunk still to come
         self._held = b""  # an unfinished line
         self._trailers = 0
+        self.kept: list[bytes] = []  # trailer lines, of a body that is decoded
         self.size = 0
 
     def feed(self, data: bytes) -> tuple[bytes, bytes | None]:
@@ -130,7 +131,10 @@ class ChunkedBody:
             raise Malformed("too many trailers")
         kind = self._lines[line]
         name = line.partition(b":")[0].lower().replace(b"_", b"-")
-        if self._decode or kind != PASS or name in _FORBIDDEN:
+        if kind != PASS or name in _FORBIDDEN:
+            return b""
+        if self._decode:
+            self.kept.append(line)
             return b""
         return None
 
