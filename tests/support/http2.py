@@ -1,4 +1,4 @@
-"""A client of HTTP/2 for tests: the library's own state machine over a real socket, told what to send frame by frame."""
+"""A client of HTTP/2 for tests: the library's own state machine over a real socket, told what to send."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable
+from ipaddress import ip_network
 
 import pytest
 
@@ -302,3 +303,20 @@ async def echo_head(talk: Conversation) -> None:
     while True:
         message = await talk.message()
         talk.reply(message.head.raw)
+
+
+async def test_a_balancers_header_stands_before_the_handshake() -> None:
+    here = (ip_network("127.0.0.1/32"),)
+    async with world(public=Policy(name="public", balancers=here)) as gate:
+        await gate.component(echo_head)
+        tls = Tls(["http/1.1"])
+        tls.set([AUTHORITY.certificate("a.test")])
+        listener = await gate.gateway.listen(
+            Listen(host="127.0.0.1", port=0), Policy(name="public", balancers=here), tls=tls
+        )
+        caller = await gate.caller(listener)
+        caller.send(b"PROXY TCP4 192.0.2.7 198.51.100.9 5000 443\r\n")
+        await caller.writer.start_tls(AUTHORITY.trust("http/1.1"), server_hostname="a.test")
+        answer = await caller.ask(GET)
+        assert answer.status == 200
+        assert b"X-Forwarded-For: 192.0.2.7\r\n" in answer.body
