@@ -296,4 +296,5 @@ class Term:
         if self.row is not None:
             self.last_row = self.row
         self.row, self.capacity, self.seeks = None, 0, True
+        self._peak, self._reported = 0, UNKNOWN  # by the next row's time others may have what this one had
         self.unanswered()

@@ -242,6 +242,16 @@ def test_more_than_was_ever_reported_is_untold_as_long_as_the_row_has_room_for_i
     assert not term.untold, "what was given counts elsewhere now"
 
 
+def test_what_was_in_flight_under_a_row_that_is_gone_is_not_told_of_the_next_one() -> None:
+    term = held()
+    fly(term, "a")
+    term.note()
+    term.forfeited()
+    term.move("a", Use.FLIGHT, Use.NONE)
+    term.granted("other", 2, 6)
+    assert term.note() == Note("other", 7, 0, 0)
+
+
 def test_a_report_that_was_not_answered_is_told_again() -> None:
     term = held()
     fly(term, "a")
