@@ -72,7 +72,7 @@ class Opening(asyncio.BufferedProtocol):
         made.origin = origin
         made.final = self.final
         # while its protocol is another one nothing may be read: what was asked of this one would be answered by that
-        self.transport.set_protocol(made)
+        self.transport.set_protocol(cast(asyncio.BaseProtocol, made))
         made.connection_made(self.transport)
 
     def _refuse(self, error: BadProxyHeader) -> None:

@@ -30,7 +30,7 @@ class Origin(NamedTuple):
 class Spoken(asyncio.Protocol):
     """What is spoken on a connection, once its beginnings (a balancer's header, a handshake) are over."""
 
-    __slots__ = ()
+    __slots__ = ("final", "origin")
 
     origin: Origin | None  # as a balancer says; None: as the system does
     final: bool  # no request is begun after the current one
