@@ -41,9 +41,9 @@ simulate:  ## random runs of the leases' simulation; SEEDS=how many, or FIRST-LA
 	$(READY)
 	$(RUN) tools.simulate --seeds $(or $(SEEDS),20000) $(ARGS)
 
-fuzz:  ## the gateway's head parser against other parsers, for long
+fuzz:  ## what the gateway passes on, read by other parsers; RUNS=how many inputs, SEED=… plays the same again
 	$(READY)
-	$(RUN) pytest tests/fuzz -m fuzz -q $(ARGS)
+	$(RUN) tests.fuzz --runs $(or $(RUNS),100000) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 faults:  ## three real nodes under random faults; MINUTES=10, SEED=… plays the same again
 	$(READY)

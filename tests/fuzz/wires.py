@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterator
-from typing import Any, SupportsIndex
+from typing import Any
 
 from maelstrom.activation.instance import Instance
 from maelstrom.activation.pool import Pool
@@ -31,6 +31,9 @@ class Wire(asyncio.Transport):
         assert not self.end, f"written after the end ({self.end})"
         self.written += bytes(data)
 
+    def can_write_eof(self) -> bool:
+        return True
+
     def write_eof(self) -> None:
         self.end = self.end or "half"
 
@@ -51,26 +54,7 @@ class Wire(asyncio.Transport):
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None: ...
 
 
-class Idle(list[ContainerLink]):
-    """Idle connections that never run out."""
-
-    def __init__(self, made: Wires) -> None:
-        super().__init__()
-        self._made = made
-
-    def __bool__(self) -> bool:
-        return True
-
-    def pop(self, index: SupportsIndex = -1) -> ContainerLink:
-        if len(self):
-            return super().pop(index)
-        link = ContainerLink(self._made.gateway, self._made.instance)
-        wire = Wire()
-        wire.protocol = link
-        link.connection_made(wire)
-        link.idle_since = self._made.gateway.monotonic()
-        self._made.links.append(link)
-        return link
+SPARE = 4  # more than one piece of input can use up
 
 
 class Wires:
@@ -96,7 +80,8 @@ class Wires:
 
     def connect(self) -> tuple[Client, Wire]:
         self.links = []
-        self.instance.idle = Idle(self)
+        self.instance.idle = []
+        self._spare()
         self.instance.suspect = False
         client, wire = Client(self.listener), Wire()
         wire.protocol = client
@@ -114,7 +99,7 @@ class Wires:
             self._answer_all(client)
         self._answer_all(client)
         wire.protocol.connection_lost(None)
-        sent = [_wire(link).written for link in self.links]
+        sent = [written for link in self.links if (written := _wire(link).written)]
         assert not self.pool.in_flight
         return sent, self._answered - before
 
@@ -125,16 +110,18 @@ class Wires:
 
     def _answer_all(self, client: Client) -> None:
         """The container answers each request that has come to it as a whole."""
+        self._spare()
         while (exchange := client.exchange) is not None and client.body is None:
             link = next(link for link in self.links if link.exchange is exchange)
             link.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
             assert client.exchange is not exchange
+            self._spare()
 
     def answer(self, request: bytes, pieces: list[bytes], *, reset: bool) -> Wire:
         """What a client of this one request gets if its container sends these pieces and ends."""
         client, wire = self.connect()
         client.data_received(request)
-        container = _wire(self.links[0])
+        container = _wire(next(link for link in self.links if link.exchange is client.exchange))
         for piece in pieces:
             if container.is_closing():
                 break
@@ -146,6 +133,17 @@ class Wires:
         wire.protocol.connection_lost(None)  # whether it was answered, or is just being tried again elsewhere
         assert not self.pool.in_flight
         return wire
+
+    def _spare(self) -> None:
+        """Idle connections to the container never run out: nothing can be connected here."""
+        while len(self.instance.idle) < SPARE:
+            link = ContainerLink(self.gateway, self.instance)
+            wire = Wire()
+            wire.protocol = link
+            link.connection_made(wire)
+            link.idle_since = self.gateway.monotonic()
+            self.links.append(link)
+            self.instance.idle.append(link)
 
 
 def _never(work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
