@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from math import inf
 
 import aiohttp
 from yarl import URL
@@ -23,6 +24,7 @@ from maelstrom.model.errors import Deadline, MaelstromError, NoRoute, UpstreamBr
 
 HEAD_LIMIT = 65_536
 CONNECT_SECONDS = 15.0
+_SOURCES = b"\0sources"  # their share of a fair queue: no client and no header is called so
 
 # the statuses of the gateway's own answers, as a source sees them
 STATUSES = {
@@ -157,6 +159,12 @@ class _FutureWaiter:
     def refused(self, error: MaelstromError) -> None:
         if not self.future.done():
             self.future.set_exception(error)
+
+    def seconds_left(self) -> float:
+        return inf  # a source's work may wait to its end: it is worth more late than refused
+
+    def fairness_key(self, by: str) -> bytes:
+        return _SOURCES
 
 
 class _Link:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from maelstrom.gateway.answers import code_of, connection_line, server_timing
 from maelstrom.gateway.container import ContainerLink
+from maelstrom.gateway.fairness import fairness_key
 from maelstrom.gateway.first_lines import F_ID, F_IDEMPOTENT
 from maelstrom.gateway.stats import CLIENT_GONE
 from maelstrom.gateway.tunnel import Tunnel
@@ -125,6 +126,12 @@ class Exchange:
     def refused(self, error: MaelstromError) -> None:
         self.fail(error)
 
+    def seconds_left(self) -> float:
+        return self._until - self._gateway.monotonic()
+
+    def fairness_key(self, by: str) -> bytes:
+        return fairness_key(by, self.client, self.prepared.head)
+
     def _too_late(self) -> None:
         if self._instance is not None and self._link is None:
             self._expired()
@@ -227,10 +234,10 @@ class Exchange:
         return lines + self._server_timing() if self.prepared.timing else lines
 
     def _server_timing(self) -> bytes:
-        cold = 0.0
+        start, woken = 0.0, False
         if self._instance is not None and self._instance.ready_at > self.started:  # its start was waited for
-            cold = min(self.waited, self._instance.ready_at - self.started)
-        return server_timing(self.waited - cold, cold, self._gateway.monotonic() - self._sent_at)
+            start, woken = min(self.waited, self._instance.ready_at - self.started), self._instance.woken
+        return server_timing(self.waited - start, start, self._gateway.monotonic() - self._sent_at, woken=woken)
 
     def open_tunnel(self, container: asyncio.Transport, head: bytes) -> None:
         """The container has switched protocols; `head`: its answer, and what came after it."""

@@ -10,9 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from maelstrom.model.engine_fields import Image, Network, Ports, Target, Ulimits, check_mount_source
+from maelstrom.model.answer_fields import Fairness
+from maelstrom.model.definition import Definition
+from maelstrom.model.engine_fields import Image, Network, Ports, Ulimits
+from maelstrom.model.mount import Mounts
 from maelstrom.model.ports import fixes_host_port
 from maelstrom.model.rules import (
     MAX_COUNT,
@@ -21,7 +24,6 @@ from maelstrom.model.rules import (
     Command,
     Count,
     Listed,
-    ListedMaps,
     Path,
     Seconds,
     Share,
@@ -30,57 +32,8 @@ from maelstrom.model.rules import (
     Words,
     ZeroIsUnset,
     fault,
-    faults,
-    shown,
 )
 from maelstrom.model.variables import check_entry, merged
-
-MAX_UNKNOWN_KEYS = 50  # of one map; more of them are counted, not listed
-
-
-class Definition(BaseModel):
-    """Base of all stored definitions: immutable, strict, unknown keys are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _has_no_more_keys_than_it_could(cls, data: Any) -> Any:
-        known = len(cls.model_fields)
-        if isinstance(data, dict) and len(data) > known + MAX_UNKNOWN_KEYS:
-            raise fault(f"has {len(data)} keys, only {known} are known")
-        return data
-
-
-class Mount(Definition):
-    """One mount of a container."""
-
-    type: Literal["bind", "volume", "tmpfs"] = Field("bind", description="Kind of the mount.")
-    source: Text = Field(
-        "",
-        validate_default=True,
-        description="`bind`: absolute path on the host; `volume`: the volume's name, empty for one of its own;"
-        " `tmpfs`: none.",
-    )
-    target: Target = Field(description="Absolute path in the container.")
-    readonly: bool = Field(False, description="Whether the container may only read.")
-
-    @field_validator("source")
-    @classmethod
-    def _source_fits_the_type(cls, source: str, info: ValidationInfo) -> str:
-        return check_mount_source(info.data.get("type", ""), source)
-
-
-def _check_volumes(mounts: tuple[Mount, ...]) -> tuple[Mount, ...]:
-    targets: dict[str, int] = {}
-    found: list[tuple[int | str, str, str]] = []
-    for index, mount in enumerate(mounts):
-        if targets.setdefault(mount.target.rstrip("/"), index) != index:
-            found.append((index, f"{shown(mount.target)} is mounted twice", ""))
-    if found:
-        raise faults(found)
-    return mounts
-
 
 DEFAULT_RESERVATION = 128  # MiB
 
@@ -99,7 +52,15 @@ def _by_name(entries: tuple[str, ...]) -> tuple[str, ...]:
 
 Variable = Annotated[Text, AfterValidator(check_entry)]
 Variables = Annotated[tuple[Variable, ...], Listed, AfterValidator(_by_name)]
-Mounts = Annotated[tuple[Mount, ...], ListedMaps, AfterValidator(_check_volumes)]
+
+
+def _check_version(version: float) -> float:
+    if version not in (1.1, 2):
+        raise fault(f"is {version:g}, neither 1.1 nor 2")
+    return 2 if version == 2 else 1.1
+
+
+Version = Annotated[float, AfterValidator(_check_version)]
 
 
 class ComponentDefinition(Definition):
@@ -179,10 +140,24 @@ class ComponentDefinition(Definition):
         300, description="Deadline of a request in seconds, the time in the queue included."
     )
     idletimeoutseconds: Annotated[Seconds, ZeroIsUnset(300)] = Field(
-        300, description="Seconds after the end of the last request until the last instance is stopped."
+        300, description="Seconds after the end of the last request until the last instance is stopped, or frozen."
+    )
+    idlebehavior: Literal["stop", "pause"] = Field(
+        "stop",
+        description="What becomes of an instance that is not needed: `stop`, or `pause`: it is frozen, keeps its memory"
+        " and uses no CPU, and the next request wakes it within some ms.",
+    )
+    stopafterseconds: Annotated[Seconds, ZeroIsUnset(3600)] = Field(
+        3600, description="Seconds after which a frozen instance is stopped; sooner where its memory is needed."
     )
     maxqueue: Count = Field(
         1000, description="Requests that may wait per component and node; more are answered 503 with Retry-After."
+    )
+    fairness: Fairness = Field(
+        "",
+        description="Whose requests take turns where several wait: `client`, by its address, or `header:` and a"
+        " header's name, `header:X-Tenant`. Of one key the first comes first; a full queue is shared evenly. Unset: all"
+        " in the order of their arrival.",
     )
     firstbyteseconds: Seconds | None = Field(
         None, description="Seconds until the first byte of an answer. Unset: up to the deadline."
@@ -195,6 +170,12 @@ class ComponentDefinition(Definition):
 
     # http, health, rollout, logging, pulling
     httpport: Annotated[int, Field(ge=1, le=65535)] = Field(8080, description="Port of the component in the container.")
+    httpversion: Version = Field(
+        1.1,
+        description="HTTP that the component speaks: 1.1, or 2 without TLS and from the first byte, as gRPC wants it"
+        " (docs/http2.md). Clients may speak either, whatever stands here.",
+        json_schema_extra={"enum": [1.1, 2]},
+    )
     httphealthcheckpath: Path = Field("/", description="Path whose GET answers 200 while the component is well.")
     httpstarthealthcheckseconds: Annotated[int, Field(ge=-YEAR_SECONDS, le=YEAR_SECONDS), ZeroIsUnset(60)] = Field(
         60, description="Seconds in which a new container must pass its first check. Negative: no check at the start."

@@ -15,7 +15,8 @@ from pydantic import (
     model_validator,
 )
 
-from maelstrom.model.component import ComponentDefinition, Definition
+from maelstrom.model.component import ComponentDefinition
+from maelstrom.model.definition import Definition
 from maelstrom.model.names import name_fault, project_fault
 from maelstrom.model.rules import Text, fault, faults
 from maelstrom.model.source import (

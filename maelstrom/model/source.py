@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import ConfigDict, Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
 
-from maelstrom.model.component import ComponentKey, Definition
+from maelstrom.model.component import ComponentKey
+from maelstrom.model.definition import Definition
 from maelstrom.model.rules import (
     MAX_COUNT,
     Count,

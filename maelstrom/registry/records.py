@@ -15,7 +15,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from sqlalchemy import Row
 
-from maelstrom.model.component import Component, ComponentDefinition, ComponentKey, Definition
+from maelstrom.model.component import Component, ComponentDefinition, ComponentKey
+from maelstrom.model.definition import Definition
 from maelstrom.model.source import SOURCE_TYPES, EventSource, SourceDefinition, SourceKey, SourceType
 
 log = logging.getLogger("maelstrom.registry")

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from maelstrom.model.component import Component, ComponentDefinition, ComponentKey, Mount
+from maelstrom.model.component import Component, ComponentDefinition, ComponentKey
+from maelstrom.model.mount import Mount
 from maelstrom.model.ports import PortBinding, parse_ports, parse_ulimit
 from maelstrom.runtime.sandbox_image import PROGRAM
 
@@ -29,6 +30,7 @@ LABEL_GENERATION = "maelstrom_generation"
 LABEL_FINGERPRINT = "maelstrom_fingerprint"
 LABEL_INSTANCE = "maelstrom_instance"
 LABEL_HTTP_PORT = "maelstrom_httpport"  # an image may expose more ports: this is the one that is asked
+LABEL_HTTP_VERSION = "maelstrom_httpversion"  # only where it is 2
 LABEL_SANDBOX = "maelstrom_sandbox"  # on network sandboxes: what they were made as
 
 # A container in another's network can have none of these of its own: the engine refuses them, or they would be lost.
@@ -98,6 +100,7 @@ def container_labels(identity: Identity, component: Component, instance_id: str)
         LABEL_FINGERPRINT: fingerprint(component),
         LABEL_INSTANCE: instance_id,
         LABEL_HTTP_PORT: str(component.definition.httpport),
+        **({LABEL_HTTP_VERSION: "2"} if component.definition.httpversion == 2 else {}),
     }
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from maelstrom.model.component import ComponentDefinition, Definition, Variables
+from maelstrom.model.component import ComponentDefinition, Variables
+from maelstrom.model.definition import Definition
 from maelstrom.model.project import SourceEntry
 from maelstrom.model.rules import Text
 

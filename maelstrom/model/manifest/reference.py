@@ -7,9 +7,9 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from maelstrom.model.component import Mount
 from maelstrom.model.manifest.file_model import FileComponent, FileProject
 from maelstrom.model.manifest.schema import project_schema
+from maelstrom.model.mount import Mount
 from maelstrom.model.project import SourceEntry
 from maelstrom.model.source import CronRequest, CronSource, Header, HttpSource, SqsSource, StepFunctionsSource
 

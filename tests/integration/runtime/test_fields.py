@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from maelstrom.model.component import Component, ComponentDefinition, ComponentKey, Mount
+from maelstrom.model.component import Component, ComponentDefinition, ComponentKey
 from maelstrom.model.errors import RuntimeFailed
+from maelstrom.model.mount import Mount
 from maelstrom.runtime.docker import DockerRuntime
 from maelstrom.runtime.port import Observed
 from tests.support.engine import LABEL_CLUSTER, containers, engine, own_network

@@ -7,8 +7,9 @@ from textwrap import dedent
 
 import pytest
 
-from maelstrom.model.component import ComponentDefinition, Mount
+from maelstrom.model.component import ComponentDefinition
 from maelstrom.model.manifest import check_project
+from maelstrom.model.mount import Mount
 from maelstrom.model.project import ProjectDefinition
 from maelstrom.model.source import CronRequest, CronSource, Header, HttpSource, SqsSource, StepFunctionsSource
 from tests.support.project_file import component, read, web
@@ -70,6 +71,7 @@ EVERYTHING = """
         maxdurationseconds: 10:00
         idletimeoutseconds: 30
         maxqueue: 5
+        fairness: header:X-Tenant
         firstbyteseconds: 6
         idlebytesseconds: 7
         httpport: 80
@@ -169,6 +171,7 @@ def test_every_field_is_accepted_and_kept() -> None:
         maxdurationseconds=600,
         idletimeoutseconds=30,
         maxqueue=5,
+        fairness="header:X-Tenant",
         firstbyteseconds=6,
         idlebytesseconds=7,
         httpport=80,

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from maelstrom.model.component import Component, ComponentDefinition, ComponentKey, Mount
+from maelstrom.model.component import Component, ComponentDefinition, ComponentKey
+from maelstrom.model.mount import Mount
 from maelstrom.runtime.spec import (
     NETWORK_FIELDS,
     Identity,
@@ -219,7 +220,7 @@ def test_a_new_field_of_the_engine_is_looked_at_before_it_meets_a_lent_network()
         name
         for name in ComponentDefinition.model_fields
         if name.startswith(("http", "health", "pull", "max", "min", "scale", "idle", "soft"))
-        or name in ("firstbyteseconds", "restartorder", "startparallelism", "stopgraceseconds")
+        or name in ("fairness", "firstbyteseconds", "restartorder", "startparallelism", "stopgraceseconds")
     } - {"httpport"}
     assert set(ComponentDefinition.model_fields) - never_reaches_it == WITHOUT_NETWORK | set(NETWORK_FIELDS)
 
