@@ -102,10 +102,12 @@ async def _new_era(loaded: Loaded) -> int:
 
 async def _run(loaded: Loaded) -> int:
     from maelstrom.daemon.node import Node
+    from maelstrom.daemon.service_manager import handed_sockets, notify
     from maelstrom.daemon.sockets import Sockets
 
     stop = asyncio.Event()
-    node = Node(loaded.settings, Sockets())
+    manager = os.environ.get("NOTIFY_SOCKET", "")
+    node = Node(loaded.settings, Sockets(handed_sockets(os.environ)))
     _on_signals(stop, node)
     starting = asyncio.ensure_future(node.start())
     stopping = asyncio.ensure_future(stop.wait())
@@ -113,6 +115,7 @@ async def _run(loaded: Loaded) -> int:
         await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
             starting.result()
+            notify(manager, "READY=1")
             gc.collect()
             gc.freeze()  # what lives as long as the process is never walked again
             await stopping
@@ -122,6 +125,7 @@ async def _run(loaded: Loaded) -> int:
                 await starting
     finally:
         stopping.cancel()
+        notify(manager, "STOPPING=1")
         await node.stop()
     log.info("stopped")
     return EXIT_OK
