@@ -47,6 +47,8 @@ class GatewayCounters(Protocol):
     @property
     def refused_connections(self) -> int: ...
     @property
+    def tls_failed(self) -> Mapping[str, int]: ...
+    @property
     def refused_clients(self) -> int: ...
     @property
     def refused_headers(self) -> int: ...
@@ -98,6 +100,15 @@ class SourceNow:
 
 
 @dataclass(frozen=True, slots=True)
+class CertificateNow:
+    """One certificate that this node shows."""
+
+    name: str  # the first of its names
+    origin: str
+    not_after: float  # s since 1970
+
+
+@dataclass(frozen=True, slots=True)
 class LoopNow:
     """One endless loop of the daemon."""
 
@@ -119,3 +130,4 @@ class NodeNow:
     components: Mapping[str, ComponentNow] = field(default_factory=dict)
     sources: Mapping[str, SourceNow] = field(default_factory=dict)
     loops: Mapping[str, LoopNow] = field(default_factory=dict)
+    certificates: Sequence[CertificateNow] = ()

@@ -13,7 +13,15 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from maelstrom.api.counters import ComponentCounters, ComponentNow, GatewayCounters, LoopNow, NodeNow, SourceNow
+from maelstrom.api.counters import (
+    CertificateNow,
+    ComponentCounters,
+    ComponentNow,
+    GatewayCounters,
+    LoopNow,
+    NodeNow,
+    SourceNow,
+)
 
 
 def render(now: NodeNow) -> str:
@@ -44,6 +52,7 @@ class _Once(Collector):
         yield from _components(now.components)
         yield from _sources(now.sources)
         yield from _loops(now.loops)
+        yield from _certificates(now.certificates)
 
 
 Labels = tuple[str, ...]
@@ -86,6 +95,12 @@ def _gateway(gateway: GatewayCounters, bounds: Sequence[float]) -> Iterable[Metr
             (("client",), gateway.refused_clients),
             (("proxy_header",), gateway.refused_headers),
         ],
+    )
+    yield _counter(
+        "maelstrom_gateway_tls_failed",
+        "Connections that ended before their TLS handshake was over.",
+        ("reason",),
+        [((reason,), count) for reason, count in gateway.tls_failed.items()],
     )
 
 
@@ -215,6 +230,15 @@ def _loops(loops: Mapping[str, LoopNow]) -> Iterable[Metric]:
         "Seconds since it last went through all its work.",
         label,
         [((name,), one.last_pass_seconds_ago) for name, one in rows if one.last_pass_seconds_ago is not None],
+    )
+
+
+def _certificates(certificates: Sequence[CertificateNow]) -> Iterable[Metric]:
+    yield _gauge(
+        "maelstrom_certificate_not_after_timestamp_seconds",
+        "When a certificate that this node shows ends, by the first of its names.",
+        ("name", "origin"),
+        [((one.name, one.origin), one.not_after) for one in certificates],
     )
 
 

@@ -23,7 +23,7 @@ _SQL = ("MAEL_SQL_DRIVER", "MAEL_SQL_DSN")
 _PRUNING = "images are not pruned by this version; `docker image prune` by a timer does it"
 _GO = "it belonged to the runtime of the ancestor's language; see GET /metrics"
 _CLOUD = "life cycle notices of AWS are not read by this version; stop a node with SIGTERM"
-_TLS = "this version serves plain HTTP; put a proxy that ends TLS in front, and name it in MAEL_TRUSTED_PROXIES"
+_TLS = "TLS has settings of its own now, see docs/tls.md"
 GONE: dict[str, str] = {
     "MAEL_PUBLIC_HTTPS_PORT": _TLS,
     "LETSENCRYPT_EMAIL": _TLS,

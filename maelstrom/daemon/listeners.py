@@ -46,9 +46,7 @@ class Listeners:
         self._status.public_all = [url_of(one) for one in taken]
 
     async def public_tls(self, gateway: Gateway, tls: Tls) -> None:
-        """The same with TLS, where it is wanted. Raises InvalidSettings."""
-        if not self._settings.public_tls_listen:
-            return
+        """The same with TLS. Raises InvalidSettings."""
         policy = Policy.public(self._settings)
         taken = await self.sockets.take("public-tls", "MAEL_PUBLIC_TLS_LISTEN", self._settings.public_tls_listen)
         for one in taken:

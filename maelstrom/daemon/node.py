@@ -72,7 +72,11 @@ class Node:
         await listeners.admin(self._admin)
         # the public address is taken early, so that one that is not free ends the start at once
         await listeners.public(parts.gateway)
-        await listeners.public_tls(parts.gateway, parts.tls)
+        if settings.public_tls_listen:
+            # what there is of certificates is read before the first connection
+            await parts.certificates.look()
+            self._supervisor.keep("certificates", parts.certificates.run)
+            await listeners.public_tls(parts.gateway, parts.tls)
         reach = await self._engine(parts)
         # containers are told where to call before the first is made
         await listeners.internal(parts.gateway, parts.runtime, reach)

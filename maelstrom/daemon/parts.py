@@ -6,11 +6,14 @@ import os
 import random
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from maelstrom.activation.service import Activation
 from maelstrom.activation.transport import Transport
+from maelstrom.certificates.files import CertificateFiles
+from maelstrom.certificates.service import Certificates
 from maelstrom.daemon.inside import TaskDoor
 from maelstrom.daemon.routing import Routing
 from maelstrom.daemon.state import StateDirectory
@@ -20,6 +23,7 @@ from maelstrom.gateway import AccessLog, Gateway, Limits, Tls
 from maelstrom.gateway.handshake import SPOKEN
 from maelstrom.leases.clock import SteadyClock
 from maelstrom.leases.keeper import LeaseKeeper
+from maelstrom.model.certificate import Certificate
 from maelstrom.model.settings import Settings
 from maelstrom.model.source import SourceType
 from maelstrom.registry.cron import CronLedger
@@ -56,13 +60,14 @@ class Parts:
     activation: Activation
     transport: Transport
     gateway: Gateway
-    tls: Tls
     routing: Routing
     aws: AwsStepFunctions
     sqs: AwsSqs
     dead_letters: DeadLetters
     owner: SourceOwner
     cron: Cron
+    tls: Tls
+    certificates: Certificates
 
 
 def build(settings: Settings, supervisor: Supervisor, registry: Registry, state: StateDirectory) -> Parts:
@@ -95,8 +100,8 @@ def build(settings: Settings, supervisor: Supervisor, registry: Registry, state:
     owner = SourceOwner(kinds, view=view, leases=keeper, means=means, random=random.random)
     cron = _cron(settings, registry, state_id, keeper, view, means, activation)
     return Parts(
-        *(settings, supervisor, registry, view, keeper, runtime, activation, transport, gateway, tls, routing),
-        *(aws, sqs, DeadLetters(sqs), owner, cron),
+        *(settings, supervisor, registry, view, keeper, runtime, activation, transport, gateway, routing),
+        *(aws, sqs, DeadLetters(sqs), owner, cron, tls, _certificates(settings, tls)),
     )
 
 
@@ -118,6 +123,13 @@ def _gateway(settings: Settings, activation: Activation, spawn: Spawn, inside: T
         monotonic=time.monotonic,
         inside=inside,
     )
+
+
+def _certificates(settings: Settings, tls: Tls) -> Certificates:
+    def show(certificates: Sequence[Certificate]) -> None:
+        tls.set(certificates, settings.tls_default_host)
+
+    return Certificates(CertificateFiles(settings.tls_certificates), show=show, now=time.time)
 
 
 def _keeper(settings: Settings, registry: Registry, state: StateDirectory, clock: SteadyClock) -> LeaseKeeper:

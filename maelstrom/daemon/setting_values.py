@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from maelstrom.model.certificate import dns_name
 from maelstrom.model.errors import Problem
 from maelstrom.model.settings import NO_NOTICES, Listen, Settings
 
@@ -55,6 +56,12 @@ def conflicts(values: dict[str, Any]) -> Iterator[Problem]:
             "MAEL_DATABASE_LISTEN_URL",
             "has a meaning only with PostgreSQL, but MAEL_DATABASE_URL is SQLite",
             "remove it",
+        )
+    if values.get("public_tls_listen") and not values.get("tls_certificates"):
+        yield Problem(
+            "MAEL_PUBLIC_TLS_LISTEN",
+            "there is no certificate to show",
+            "name files in MAEL_TLS_CERTIFICATES",
         )
     taken: dict[Listen, str] = {}
     listens = [(field, listen) for field in _LISTENERS for listen in _several(values.get(field)) if listen.port]
@@ -173,6 +180,23 @@ def _hosts(text: str) -> tuple[str, ...]:
     return names
 
 
+def _places(text: str) -> tuple[str, ...]:
+    found = []
+    for item in filter(None, (part.strip() for part in text.split(","))):
+        paths = [Path(part).expanduser().absolute() for part in item.split(":")]
+        if len(paths) > 2:
+            raise ValueError(f"{item!r} is neither a directory nor a pair `chain.pem:key.pem`")
+        found.append(":".join(str(path) for path in paths))
+    return tuple(found)
+
+
+def _host(text: str) -> str:
+    name = dns_name(text)
+    if name is None:
+        raise ValueError(f"{text!r} is no host name")
+    return name
+
+
 def _networks(text: str) -> tuple[str, ...]:
     found = []
     for item in filter(None, (part.strip() for part in text.split(","))):
@@ -235,6 +259,8 @@ _BY_FIELD: dict[str, typing.Callable[[str], Any]] = {
     "database_url": _database,
     "database_listen_url": _listen_url,
     "public_health_path": _health_path,
+    "tls_certificates": _places,
+    "tls_default_host": _host,
     "admin_hosts": _hosts,
     "admin_token": _token,
     "node_name": _name,

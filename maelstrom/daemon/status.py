@@ -178,6 +178,9 @@ class Status:
                 bounds=BOUNDS,
                 components=components,
                 sources=self._source_metrics(),
+                certificates=[
+                    counters.CertificateNow(one.names[0], one.origin, one.not_after) for one in parts.certificates.all
+                ],
                 loops={
                     name: counters.LoopNow(loop.running, loop.restarts, _ago(passes.get(name), now))
                     for name, loop in parts.supervisor.loops.items()

@@ -7,6 +7,7 @@ with keys that live as long as the context. It must not know where certificates 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import ssl
 import tempfile
@@ -14,6 +15,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from maelstrom.model.certificate import Certificate
+
+log = logging.getLogger("maelstrom.gateway")
 
 CONTEXTS_MAX: Final = 2048  # about 20 KiB each; the one used longest ago gives way
 CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"  # of TLS 1.2; all of 1.3 are of this kind
@@ -26,7 +29,7 @@ class Tls:
         self._protocols = list(protocols)
         self._by_name: dict[str, Certificate] = {}
         self._default: Certificate | None = None
-        self._contexts: dict[Certificate, ssl.SSLContext] = {}
+        self._contexts: dict[Certificate, ssl.SSLContext | None] = {}  # None: of no use
 
     def set(self, certificates: Iterable[Certificate], default: str = "") -> None:
         """From the next connection on, in one step. Of several for one name the first counts.
@@ -50,17 +53,25 @@ class Tls:
         return found
 
     def context(self, name: str) -> ssl.SSLContext | None:
-        """For a connection to this host; None: there is no certificate. Raises ssl.SSLError for one of no use."""
+        """For a connection to this host; None: there is no certificate, or none of use."""
         certificate = self.find(name) or self._default
         if certificate is None:
             return None
-        context = self._contexts.pop(certificate, None)
-        if context is None:
-            context = make_context(certificate, self._protocols)
+        if certificate in self._contexts:
+            context = self._contexts.pop(certificate)
+        else:
+            context = self._make(certificate)
             if len(self._contexts) >= CONTEXTS_MAX:
                 del self._contexts[next(iter(self._contexts))]
         self._contexts[certificate] = context  # at the end: used last
         return context
+
+    def _make(self, certificate: Certificate) -> ssl.SSLContext | None:
+        try:
+            return make_context(certificate, self._protocols)
+        except (OSError, ValueError) as error:
+            log.error("a certificate cannot be used: %s", error, extra={"from": certificate.origin})
+            return None
 
     @property
     def certificates(self) -> Iterable[Certificate]:

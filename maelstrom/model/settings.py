@@ -66,6 +66,16 @@ class Settings(BaseModel):
         description="Public gateway with TLS, `host:port`, or several of them, such as 0.0.0.0:443 (docs/tls.md)."
         " Default: none.",
     )
+    tls_certificates: tuple[str, ...] = Field(
+        default=(),
+        description="Certificates for the TLS listeners: directories with NAME.crt or NAME.pem beside NAME.key, or of"
+        " certbot's form, and pairs `chain.pem:key.pem`, comma separated. Read again when they change.",
+    )
+    tls_default_host: str = Field(
+        default="",
+        description="Whose certificate is shown to who asks for a host without one, or for none. Default: nobody's; such"
+        " a connection is refused.",
+    )
     public_health_path: str = Field(
         default="/_mael_health_check",
         description="Answered by the public gateway itself: 200, 503 while it stops. Empty: no path is reserved.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prometheus_client.parser import text_string_to_metric_families
 
 from maelstrom.activation.deployment import StartStats
-from maelstrom.api.counters import ComponentNow, LoopNow, NodeNow, SourceNow
+from maelstrom.api.counters import CertificateNow, ComponentNow, LoopNow, NodeNow, SourceNow
 from maelstrom.api.metrics import render
 from maelstrom.gateway.stats import BOUNDS, GatewayStats
 from maelstrom.model.instance import Receipt
@@ -28,6 +28,7 @@ def example() -> NodeNow:
     web.error("upstream_broken")
     gateway.component("").count(404, 0.001)
     gateway.connections = 7
+    gateway.tls_failed["no_certificate"] = 4
     starts = StartStats()
     starts.add(Receipt({"create": 50.0, "first_ok": 200.0}))
     starts.failed = 2
@@ -41,6 +42,7 @@ def example() -> NodeNow:
         components={"shop_web": ComponentNow(starts, in_flight=3, waiting=1, instances={"ready": 2}, wanted=2)},
         sources={"shop_split": SourceNow("shop_jobs", "awsstepfunc", "ok", 1, 2, 3, {"received": 9}, 1.5, 7.5)},
         loops={"view": LoopNow(True, 1, 0.5), "beat": LoopNow(False, 0)},
+        certificates=[CertificateNow("a.test", "acme", 1.5e9)],
     )
 
 
@@ -51,6 +53,9 @@ def test_everything_is_shown_under_its_name() -> None:
     assert found["maelstrom_gateway_requests_total", (("code", "404"), ("component", ""))] == 1
     assert found["maelstrom_gateway_errors_total", (web, ("error", "upstream_broken"))] == 1
     assert found["maelstrom_gateway_connections", ()] == 7
+    assert found["maelstrom_gateway_tls_failed_total", (("reason", "no_certificate"),)] == 4
+    labels = (("name", "a.test"), ("origin", "acme"))
+    assert found["maelstrom_certificate_not_after_timestamp_seconds", labels] == 1.5e9
     assert found["maelstrom_inflight", (web,)] == 3
     assert found["maelstrom_queue", (web,)] == 1
     assert found["maelstrom_instances", (web, ("state", "ready"))] == 2

@@ -40,6 +40,17 @@ def test_command_stands_before_or_after_the_flags(command: str, tmp_path: Path) 
     assert load([command, *flag], {}).command == load([*flag, command], {}).command == command
 
 
+def test_places_of_certificates_are_absolute() -> None:
+    settings = settings_of(MAEL_TLS_CERTIFICATES="/etc/tls, a.crt:a.key", MAEL_PUBLIC_TLS_LISTEN="0.0.0.0:443,[::]:443")
+    here = Path.cwd()
+    assert settings.tls_certificates == ("/etc/tls", f"{here}/a.crt:{here}/a.key")
+    assert [listen.port for listen in settings.public_tls_listen] == [443, 443]
+
+
+def test_a_tls_listener_needs_certificates() -> None:
+    assert names_of(problems_of(MAEL_PUBLIC_TLS_LISTEN="0.0.0.0:443")) == ["MAEL_PUBLIC_TLS_LISTEN"]
+
+
 def test_the_version_is_also_a_flag() -> None:
     assert load(["--version"], {}).command == "version"
 
