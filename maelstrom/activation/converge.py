@@ -13,18 +13,21 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from maelstrom.activation.deployment import QUICK_DEATH_SECONDS, QUICK_DEATHS_FORGIVEN, Deployment
+from maelstrom.activation.idle import IdleTier
 from maelstrom.activation.images import Images
 from maelstrom.activation.instance import Instance
 from maelstrom.activation.load import SAMPLE_SECONDS
+from maelstrom.activation.memory import Memory
 from maelstrom.activation.pool import NO_LIMIT, Pool
-from maelstrom.activation.starts import Starter
+from maelstrom.activation.starts import Starter, as_start_failed
 from maelstrom.activation.stops import Stopper
 from maelstrom.model.component import Component, ComponentDefinition, ComponentKey
-from maelstrom.model.errors import EngineUnavailable, MaelstromError, NoCapacity, StartFailed
+from maelstrom.model.errors import EngineUnavailable, MaelstromError, NoCapacity
 from maelstrom.model.instance import BlackBox
 from maelstrom.plan.autoscale import wanted_instances
 from maelstrom.plan.backoff import Backoff
-from maelstrom.plan.converge import Drain, Start, plan_component
+from maelstrom.plan.converge import Drain, Freeze, Start, Wake, plan_component
+from maelstrom.runtime.port import Runtime
 
 log = logging.getLogger("maelstrom.activation")
 
@@ -40,6 +43,7 @@ class Converger:
 
     def __init__(
         self,
+        runtime: Runtime,
         starter: Starter,
         stopper: Stopper,
         images: Images,
@@ -52,6 +56,7 @@ class Converger:
     ) -> None:
         self.deployments: dict[ComponentKey, Deployment] = {}
         self.last_pass = 0.0  # monotonic
+        self.idle = IdleTier(runtime, starter, self, monotonic)
         self._starter = starter
         self._stopper = stopper
         self._images = images
@@ -59,14 +64,14 @@ class Converger:
         self._monotonic = monotonic
         self._now = now  # seconds since 1970, for people
         self._jitter = jitter  # 0..1
-        self._memory_mib = memory_mib
+        self._memory = Memory(memory_mib, self.deployments)
         self._dirty: set[Deployment] = set()
         self._hint = asyncio.Event()
         self._next_tick = 0.0
         self._start_tasks: dict[str, asyncio.Task[Any]] = {}
         self._drain_until: dict[str, float] = {}
         self._closing = False  # the node ends: nothing is started any more, whatever is missing
-        self._ends: set[asyncio.Task[Any]] = set()  # containers that are being stopped or buried
+        self._ends: set[asyncio.Task[Any]] = set()  # containers that are being stopped, buried or frozen
 
     # hints
 
@@ -143,6 +148,11 @@ class Converger:
                     found = deployment.instance(id)
                     if found is not None:
                         self.drain(deployment, found, reason)
+                case Freeze(id, reason) | Wake(id, reason):
+                    found = deployment.instance(id)
+                    if found is not None and not self._closing:
+                        go = self.idle.freeze if isinstance(action, Freeze) else self.idle.wake
+                        go(deployment, found, reason)
         if pool.queue:
             self._starter.look()
         if deployment.removed and not pool.instances:
@@ -151,7 +161,8 @@ class Converger:
     def _aim(self, deployment: Deployment, definition: ComponentDefinition, now: float) -> str:
         """Sets how many instances there should be; says why."""
         load = deployment.meter.load(deployment.pool.demand, now)
-        want = wanted_instances(definition, load, deployment.target)
+        frozen = sum(1 for i in deployment.pool.instances if i.state == "frozen" and deployment.current(i))
+        want = wanted_instances(definition, load, deployment.target, frozen)
         if want.count != deployment.target:
             deployment.target = want.count
             deployment.meter.reset()
@@ -164,30 +175,47 @@ class Converger:
             return False
         component = deployment.component
         pool = deployment.pool
-        if not self._fits(component.definition):
-            error = NoCapacity(
-                f"no memory left for {component.key.full_name}: it reserves {component.definition.reservememory} MiB,"
-                f" {self._reserved()} of {self._memory_mib} MiB are taken"
-            )
-            deployment.not_before = now + NO_MEMORY_SECONDS
-            pool.failure = error
-            if not any(i.state in ("starting", "ready") for i in pool.instances):
-                pool.refuse_all(error)
+        if not self._memory.fits(component.definition):
+            self._no_memory(deployment, now)
             return False
         instance = new_instance(deployment)
         pool.instances.append(instance)
         log.info("%s: starting an instance (%s)", component.key.full_name, reason, extra={"instance": instance.id})
-        self._track(deployment, instance, self._starter.start(component, instance, pool.urgency))
+        start = self._starter.start(component, instance, pool.urgency)
+        self.track(deployment, instance, "start", self._started(deployment, instance, start))
         return True
+
+    def _no_memory(self, deployment: Deployment, now: float) -> None:
+        """Frozen instances go for it, and it waits for their end; without any it is said so."""
+        component, pool = deployment.component, deployment.pool
+        frozen = self._memory.make_room(deployment)
+        if frozen is None:
+            pool.failure = error = NoCapacity(
+                f"no memory left for {component.key.full_name}: it reserves {component.definition.reservememory} MiB,"
+                f" {self._memory.reserved} of {self._memory.mib} MiB are taken"
+            )
+            deployment.not_before = now + NO_MEMORY_SECONDS
+            if not any(i.state in ("starting", "ready") for i in pool.instances):
+                pool.refuse_all(error)
+        for owner, instance in frozen or ():
+            self.drain(owner, instance, f"its memory is needed for {component.key.full_name}")
 
     def adopt(self, deployment: Deployment, instance: Instance) -> None:
         """A container that runs already: ready after its first good answer."""
         deployment.pool.instances.append(instance)
-        self._track(deployment, instance, self._starter.adopt(deployment.component, instance))
+        start = self._starter.adopt(deployment.component, instance)
+        self.track(deployment, instance, "start", self._started(deployment, instance, start))
 
-    def _track(self, deployment: Deployment, instance: Instance, start: Coroutine[Any, Any, None]) -> None:
-        name = f"start {instance.component.full_name} {instance.id}"
-        self._start_tasks[instance.id] = self._spawn(self._started(deployment, instance, start), name)
+    def track(self, deployment: Deployment, instance: Instance, verb: str, work: Coroutine[Any, Any, None]) -> None:
+        """A start or a wake: `drain` may cancel it."""
+
+        def ended(_: object) -> None:
+            self._start_tasks.pop(instance.id, None)
+            self.wake(deployment)
+
+        task = self._spawn(work, f"{verb} {instance.component.full_name} {instance.id}")
+        self._start_tasks[instance.id] = task
+        task.add_done_callback(ended)
 
     async def _started(self, deployment: Deployment, instance: Instance, start: Coroutine[Any, Any, None]) -> None:
         pool = deployment.pool
@@ -218,9 +246,6 @@ class Converger:
             pool.grant()
             if not deployment.current(instance):
                 await self.look_at_image(deployment)  # a pull, or a tag moved while it started
-        finally:
-            self._start_tasks.pop(instance.id, None)
-            self.wake(deployment)
 
     def _start_failed(self, deployment: Deployment, instance: Instance, error: Exception) -> None:
         backoff = ENGINE_BACKOFF if isinstance(error, EngineUnavailable) else START_BACKOFF
@@ -258,12 +283,18 @@ class Converger:
         instance.state = "stopping"
         self._drain_until.pop(instance.id, None)
         instance.cut()
-        self._end(self._stopped(deployment, instance), f"stop {instance.component.full_name} {instance.id}")
+        self.finish(self._stopped(deployment, instance), f"stop {instance.component.full_name} {instance.id}")
 
-    def _end(self, work: Coroutine[Any, Any, None], name: str) -> None:
+    def finish(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[Any]:
+        """It is waited for when the node ends."""
         task = self._spawn(work, name)
         self._ends.add(task)
         task.add_done_callback(self._ends.discard)
+        return task
+
+    def _gone(self, deployment: Deployment, instance: Instance) -> None:
+        for waiting in (deployment, *self._memory.gone(instance)):
+            self.wake(waiting)
 
     async def _stopped(self, deployment: Deployment, instance: Instance) -> None:
         try:
@@ -274,7 +305,7 @@ class Converger:
         finally:
             if instance in deployment.pool.instances:
                 deployment.pool.instances.remove(instance)
-            self.wake(deployment)
+            self._gone(deployment, instance)
 
     def _verify(self, deployment: Deployment, instance: Instance) -> None:
         name = f"verify {instance.component.full_name} {instance.id}"
@@ -309,16 +340,8 @@ class Converger:
             deployment.not_before = now + START_BACKOFF.delay(tries, self._jitter())
         log.warning("%s: died (%s)", instance.component.full_name, why, extra={"container": instance.container})
         instance.cut()
-        self._end(self._stopper.bury(instance, why), f"bury {instance.component.full_name} {instance.id}")
-        self.wake(deployment)
-
-    # memory
-
-    def _reserved(self) -> int:
-        return sum(d.component.definition.reservememory * len(d.pool.instances) for d in self.deployments.values())
-
-    def _fits(self, definition: ComponentDefinition) -> bool:
-        return self._reserved() + definition.reservememory <= self._memory_mib
+        self.finish(self._stopper.bury(instance, why), f"bury {instance.component.full_name} {instance.id}")
+        self._gone(deployment, instance)
 
     async def stop(self) -> None:
         """Ends starts under way and waits for what is being stopped; containers that run are left as they are."""
@@ -338,14 +361,3 @@ def new_instance(deployment: Deployment) -> Instance:
         deployment.fingerprint,
         NO_LIMIT if definition.softconcurrencylimit else definition.maxconcurrency,
     )
-
-
-def as_start_failed(instance: Instance, error: Exception) -> StartFailed:
-    """What the callers who waited are told; a fault of our own is logged with all its details."""
-    if isinstance(error, StartFailed):
-        return error
-    name = instance.component.full_name
-    if isinstance(error, MaelstromError):
-        return StartFailed(f"{name} did not start: {error.message}", hint=error.hint, cause=error.code)
-    log.error("%s: internal error while it started", name, exc_info=error)
-    return StartFailed(f"{name} did not start: internal error", cause="internal")

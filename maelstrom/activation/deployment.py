@@ -22,18 +22,25 @@ QUICK_DEATHS_FORGIVEN = 4
 class StartStats:
     """Counters of starts, read by metrics."""
 
-    __slots__ = ("deaths", "failed", "phase_ms", "started")
+    __slots__ = ("deaths", "failed", "freezes", "phase_ms", "started", "wake_ms", "wakes")
 
     def __init__(self) -> None:
         self.started = 0
         self.failed = 0
         self.deaths = 0
         self.phase_ms: dict[str, float] = {}  # sum over all starts
+        self.freezes = 0
+        self.wakes = 0
+        self.wake_ms = 0.0  # sum
 
     def add(self, receipt: Receipt) -> None:
         self.started += 1
         for phase, ms in receipt.phases.items():
             self.phase_ms[phase] = self.phase_ms.get(phase, 0.0) + ms
+
+    def woke(self, receipt: Receipt) -> None:
+        self.wakes += 1
+        self.wake_ms += receipt.total_ms
 
 
 class Deployment:
@@ -107,10 +114,11 @@ class Deployment:
         return [
             Seen(
                 id=i.id,
-                state=i.state if i.state in ("starting", "ready") else "draining",
+                state=i.state if i.state in ("starting", "ready", "frozen") else "draining",
                 current=self.current(i),
                 in_flight=i.in_flight,
                 idle_seconds=now - i.last_used,
+                frozen_seconds=now - i.frozen_at if i.state == "frozen" else 0.0,
             )
             for i in self.pool.instances
         ]

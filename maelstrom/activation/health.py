@@ -37,6 +37,7 @@ class Health:
         self._give_up = give_up
         self._spawn = spawn
         self._monotonic = monotonic
+        self.check_seconds = CHECK_SECONDS
         self._due: dict[str, float] = {}  # instance id -> monotonic; infinite while a check runs
         self.last_pass = 0.0
 
@@ -63,13 +64,14 @@ class Health:
 
     async def _check(self, deployment: Deployment, instance: Instance, interval: float) -> None:
         definition = deployment.component.definition
+        since = instance.ready_at
         try:
-            failure = await probe(instance.address, definition.httphealthcheckpath, CHECK_SECONDS)
+            failure = await probe(instance.address, definition.httphealthcheckpath, self.check_seconds)
         finally:
             if instance.id in self._due:
                 self._due[instance.id] = self._monotonic() + interval
-        if instance.state != "ready":
-            return
+        if instance.state != "ready" or instance.ready_at != since:
+            return  # also where it was frozen meanwhile, and is awake again: that took its time away
         if not failure:
             instance.health_failures = 0
             return

@@ -29,6 +29,7 @@ class Instance:
         "component",
         "container",
         "fingerprint",
+        "frozen_at",
         "health_failures",
         "id",
         "idle",
@@ -46,6 +47,7 @@ class Instance:
         "state",
         "suspect",
         "version",
+        "woken",
     )
 
     def __init__(self, id: str, component: ComponentKey, version: int, fingerprint: str, limit: int) -> None:
@@ -66,6 +68,8 @@ class Instance:
         self.last_used = float("-inf")  # monotonic; when it became ready, or its last request ended
         self.ready_at = 0.0  # monotonic
         self.started_at: float | None = None  # seconds since 1970, for people
+        self.frozen_at = 0.0  # monotonic, where it is frozen
+        self.woken = False  # it was frozen before it became ready
         self.health_failures = 0
         self.receipt = Receipt()
         self.black_box: BlackBox | None = None

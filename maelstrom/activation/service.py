@@ -47,6 +47,7 @@ class Activation:
         self._starter = Starter(runtime, self._images, Governor(), time.monotonic, self._copy_log)
         self._stopper = Stopper(runtime)
         self.converger = Converger(
+            runtime,
             self._starter,
             self._stopper,
             self._images,

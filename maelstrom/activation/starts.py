@@ -7,6 +7,7 @@ queues or plans.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 
@@ -16,12 +17,15 @@ from maelstrom.activation.instance import Instance
 from maelstrom.activation.urgency import Urgency
 from maelstrom.model.component import Component
 from maelstrom.model.errors import EngineUnavailable, MaelstromError, StartFailed
-from maelstrom.model.instance import Address, BlackBox
+from maelstrom.model.instance import Address, BlackBox, Receipt
 from maelstrom.runtime.port import Observed, Runtime
 from maelstrom.runtime.process import own_process
 from maelstrom.runtime.ready import ReadyTimeout, wait_ready
 
+log = logging.getLogger("maelstrom.activation")
+
 LOG_TAIL_LINES = 20
+WAKE_SECONDS = 15.0  # for the first good answer of one that was frozen: as for any check of one that runs
 
 
 class Starter:
@@ -77,9 +81,30 @@ class Starter:
         self._runs(component, instance.container, time.time())
         try:
             await self._until_ready(component, instance, ended, mark)
+            instance.started_at = time.time()
         except BaseException:
             await asyncio.shield(self._discard(instance.container))
             raise
+        finally:
+            self._starting.pop(instance.container, None)
+
+    def adopted(self, component: Component, instance: Instance) -> None:
+        """It is frozen, and needs no answer before it is woken."""
+        self._runs(component, instance.container, time.time())
+
+    async def wake(self, component: Component, instance: Instance) -> None:
+        """The same end for one that is frozen, with a receipt of its own. Raises what went wrong; it is left as it is.
+
+        The time for its first answer begins when it is awake.
+        """
+        instance.receipt = Receipt()
+        mark = _Stopwatch(self._monotonic, instance.receipt.phases)
+        ended = self._starting[instance.container] = asyncio.Event()
+        try:
+            if not await self._runtime.thaw(instance.container):
+                raise StartFailed(f"{instance.component.full_name} has ended while it was frozen")
+            mark("wake")
+            await self._until_ready(component, instance, ended, mark, most=WAKE_SECONDS)
         finally:
             self._starting.pop(instance.container, None)
 
@@ -96,11 +121,17 @@ class Starter:
             raise await self._failed(instance, f"{_how(observed)} at start", observed, "")
         take_observed(instance, observed)
         await self._until_ready(component, instance, ended, mark)
+        instance.started_at = time.time()
 
     async def _until_ready(
-        self, component: Component, instance: Instance, ended: asyncio.Event, mark: _Stopwatch
+        self,
+        component: Component,
+        instance: Instance,
+        ended: asyncio.Event,
+        mark: _Stopwatch,
+        most: float = float("inf"),
     ) -> None:
-        seconds = component.definition.httpstarthealthcheckseconds
+        seconds = min(most, component.definition.httpstarthealthcheckseconds)
         if seconds >= 0:
             try:
                 phases = await wait_ready(
@@ -118,7 +149,6 @@ class Starter:
         observed = await self._runtime.inspect(instance.container)
         if observed is None or not same_run(instance, observed):
             raise await self._failed(instance, f"{_how(observed)} while it started", observed, "")
-        instance.started_at = time.time()
 
     async def _failed(self, instance: Instance, why: str, observed: Observed | None, last_probe: str) -> StartFailed:
         oom = observed is not None and observed.oom_killed
@@ -197,3 +227,14 @@ def same_run(instance: Instance, observed: Observed) -> bool:
         and observed.started_at == instance.run
         and observed.address == instance.address
     )
+
+
+def as_start_failed(instance: Instance, error: Exception) -> StartFailed:
+    """What the callers who waited are told; a fault of our own is logged with all its details."""
+    if isinstance(error, StartFailed):
+        return error
+    name = instance.component.full_name
+    if isinstance(error, MaelstromError):
+        return StartFailed(f"{name} did not start: {error.message}", hint=error.hint, cause=error.code)
+    log.error("%s: internal error while it started", name, exc_info=error)
+    return StartFailed(f"{name} did not start: internal error", cause="internal")

@@ -24,6 +24,7 @@ log = logging.getLogger("maelstrom.activation")
 
 REMOVE_GRACE_SECONDS = 10.0
 LIST_AGAIN = Backoff(first=0.2, cap=5.0)
+RUNNING = ("ready", "frozen", "draining")
 LOOK_SECONDS = 0.05  # less than an engine needs to give a freed address to a container that answers
 
 Spawn = Callable[[Coroutine[Any, Any, Any], str], "asyncio.Task[Any]"]
@@ -53,6 +54,8 @@ class Watch:
                     await self._resync()
                 case "die":
                     self._died(event)
+                case "unpause":
+                    await self._unpaused(event.container)
                 case "tag":
                     await self._moved(event.image)
 
@@ -79,7 +82,7 @@ class Watch:
         while self.lost:
             for deployment in list(self._converger.deployments.values()):
                 for instance in list(deployment.pool.instances):
-                    if instance.state in ("ready", "draining") and any(map(has_ended, instance.processes)):
+                    if instance.state in RUNNING and any(map(has_ended, instance.processes)):
                         self._converger.died(deployment, instance, "its process ended while the engine was away")
             await asyncio.sleep(LOOK_SECONDS)
         self._looks = False
@@ -103,8 +106,10 @@ class Watch:
             for instance in list(deployment.pool.instances):
                 ours.add(instance.id)
                 seen = observed.get(instance.container)
-                if instance.state in ("ready", "draining") and (seen is None or not same_run(instance, seen)):
+                if instance.state in RUNNING and (seen is None or not same_run(instance, seen)):
                     self._converger.died(deployment, instance, "gone when the engine was listed again")
+                elif seen is not None and not seen.paused:
+                    self._converger.idle.found_awake(deployment, instance)
         for container in observed.values():
             if container.component is not None and container.instance in ours:
                 continue
@@ -115,15 +120,20 @@ class Watch:
 
     def _adopt(self, container: Observed) -> bool:
         """Takes over a container that a former process started, where it is still what is wanted."""
-        if container.component is None or not container.running or container.paused or container.address is None:
+        if container.component is None or not container.running or container.address is None:
             return False
         deployment = self._converger.deployments.get(container.component)
         if deployment is None or deployment.removed or container.fingerprint != deployment.fingerprint:
+            return False
+        if container.paused and deployment.component.definition.idlebehavior != "pause":
             return False
         instance = new_instance(deployment)
         instance.id = container.instance or instance.id
         take_observed(instance, container)
         log.info("%s: adopting container %s", instance.component.full_name, container.container[:12])
+        if container.paused:
+            self._converger.idle.adopt(deployment, instance)
+            return True
         deployment.target += 1
         self._converger.adopt(deployment, instance)
         return True
@@ -152,6 +162,19 @@ class Watch:
                 if instance.container == container:
                     return deployment, instance
         return None
+
+    async def _unpaused(self, container: str) -> None:
+        """Most often our own doing, as the instance's state shows; else the engine is asked: it may be frozen again."""
+        found = self._find(container)
+        if found is None or found[1].state != "frozen":
+            return
+        try:
+            observed = await self._runtime.inspect(container)
+        except MaelstromError as error:
+            log.warning("container %s cannot be looked at: %s", container[:12], error.message)
+            return
+        if observed is not None and observed.running and not observed.paused:
+            self._converger.idle.found_awake(*found)
 
     async def _moved(self, image: str) -> None:
         for deployment in list(self._converger.deployments.values()):

@@ -174,6 +174,16 @@ def _starts(components: Mapping[str, ComponentNow]) -> Iterable[Metric]:
         ),
     ):
         yield _counter(f"maelstrom_{name}", text, COMPONENT, values)
+    for name, text, values in (
+        ("freezes", "Containers that were frozen.", [((name,), one.starts.freezes) for name, one in rows]),
+        ("wakes", "Frozen containers that were woken.", [((name,), one.starts.wakes) for name, one in rows]),
+        (
+            "wake_seconds",
+            "Seconds from the engine's call to the first good answer of those that were woken.",
+            [((name,), one.starts.wake_ms / 1000) for name, one in rows],
+        ),
+    ):
+        yield _counter(f"maelstrom_{name}", text, COMPONENT, values)
     yield _counter(
         "maelstrom_deaths",
         "Containers that died by themselves.",

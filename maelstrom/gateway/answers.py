@@ -121,11 +121,12 @@ def connection_line(head: RequestHead | None, *, keep: bool) -> bytes:
     return b"Connection: keep-alive\r\n" if head is not None and head.flags & F_OLD else b""
 
 
-def server_timing(queue: float, cold_start: float, upstream: float) -> bytes:
-    """Seconds spent waiting for a free instance, for one to start, and for the answer's head."""
-    return b"Server-Timing: queue;dur=%.2f, cold_start;dur=%.2f, upstream;dur=%.2f\r\n" % (
+def server_timing(queue: float, start: float, upstream: float, *, woken: bool) -> bytes:
+    """Seconds spent waiting for a free instance, for one to start or to be woken, and for the answer's head."""
+    return b"Server-Timing: queue;dur=%.2f, %b;dur=%.2f, upstream;dur=%.2f\r\n" % (
         queue * 1000,
-        cold_start * 1000,
+        b"wake" if woken else b"cold_start",
+        start * 1000,
         upstream * 1000,
     )
 

@@ -20,7 +20,10 @@ class Address:
 
 @dataclass(slots=True)
 class Receipt:
-    """How long each phase of a start took, in ms, in order: queue, pull, create, start, port_open, first_ok."""
+    """How long each phase of a start took, in ms, in order: queue, pull, create, start, port_open, first_ok.
+
+    Of one that was frozen, of its last wake: wake (the engine's part), port_open, first_ok.
+    """
 
     phases: dict[str, float] = field(default_factory=dict)
 

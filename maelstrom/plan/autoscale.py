@@ -30,11 +30,11 @@ class Wanted:
     reason: str
 
 
-def wanted_instances(definition: ComponentDefinition, load: Load, running: int) -> Wanted:
+def wanted_instances(definition: ComponentDefinition, load: Load, running: int, frozen: int = 0) -> Wanted:
     """How many there should be, given that `running` are there (starting ones included).
 
     Recent load over the upper threshold: out, at most doubled by one step; peak under the lower one: in; else as it is;
-    then held between the limits.
+    then held between the limits. Frozen ones cost next to nothing to wake: they are wanted as soon as anybody waits.
     """
     per_instance = definition.maxconcurrency
     up, down = definition.scaleupconcurrencypct, definition.scaledownconcurrencypct
@@ -47,6 +47,8 @@ def wanted_instances(definition: ComponentDefinition, load: Load, running: int) 
         target = min(running, ceil(load.peak / (per_instance * up)))
         if target < running:
             reason = f"peak load {load.peak:.1f} under {down:.0%} of {capacity}"
+    if target < (awake := min(running + frozen, ceil(load.demand / per_instance))) and frozen:
+        target, reason = awake, f"demand {load.demand} over {capacity}"
     return _limited(definition, load, target, reason)
 
 

@@ -1,7 +1,8 @@
 """What to do so that this node's instances of one component become what is wanted: pure, each action with its reason.
 
 Applied again after its actions were done, the plan is empty; after any one of them alone it is still safe. A busy
-instance is never stopped, only drained: it takes no more requests and ends those it has.
+instance is never stopped, only drained: it takes no more requests and ends those it has. What is wanted is instances
+that are awake; frozen ones are woken before others are started, and stopped when their time is over.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ class Seen:
     """One instance as observed. `current`: made from the definition, generation and image that are wanted now."""
 
     id: str
-    state: Literal["starting", "ready", "draining"]  # draining: or being stopped
+    state: Literal["starting", "ready", "frozen", "draining"]  # starting: or being woken; draining: or being stopped
     current: bool
     in_flight: int
     idle_seconds: float
+    frozen_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,19 @@ class Drain:
     reason: str
 
 
-Action = Start | Drain
+@dataclass(frozen=True, slots=True)
+class Freeze:
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    id: str
+    reason: str
+
+
+Action = Start | Drain | Freeze | Wake
 
 
 def plan_component(definition: ComponentDefinition | None, seen: Sequence[Seen], wanted: int, why: str) -> list[Action]:
@@ -43,16 +57,24 @@ def plan_component(definition: ComponentDefinition | None, seen: Sequence[Seen],
     live = [s for s in seen if s.state != "draining"]
     if definition is None:
         return [Drain(s.id, "component removed") for s in live]
-    current = [s for s in live if s.current]
-    old = [s for s in live if not s.current]
-    if old and definition.restartorder == "stopstart":
-        return _stop_then_start(definition, seen, current, old, wanted, why)
-    actions: list[Action] = []
-    actions += _starts(definition, current, wanted - len(current), "new version" if old else why)
+    current = [s for s in live if s.current and s.state != "frozen"]
+    frozen = [s for s in live if s.current and s.state == "frozen"]
+    old = [s for s in live if not s.current and s.state != "frozen"]
+    useless = [s for s in live if not s.current and s.state == "frozen"]
+    actions: list[Action] = [Drain(s.id, "replaced by a new version") for s in useless]
+    if definition.restartorder == "stopstart" and not all(s.current for s in seen):
+        others = [s for s in seen if s not in frozen]
+        return actions or _stop_then_start(definition, others, current, old, wanted, why)
+    woken = sorted(frozen, key=lambda s: s.frozen_seconds)[: max(0, wanted - len(current))]
+    actions += [Wake(s.id, why) for s in woken]
+    missing = wanted - len(current) - len(woken)
+    actions += _starts(definition, current, missing, "new version" if old else why)
     ready = sum(1 for s in current if s.state == "ready")
     keep_old = max(0, wanted - ready)
     actions += [Drain(s.id, "replaced by a new version") for s in _expendable(old)[: max(0, len(old) - keep_old)]]
-    actions += _surplus(current, wanted, why)
+    actions += _surplus(definition, current, wanted, why)
+    over = [s for s in frozen if s not in woken and s.frozen_seconds >= definition.stopafterseconds]
+    actions += [Drain(s.id, f"frozen for {definition.stopafterseconds} s") for s in over]
     return actions
 
 
@@ -81,10 +103,11 @@ def _starts(definition: ComponentDefinition, current: list[Seen], missing: int, 
     return [Start(reason)] * missing
 
 
-def _surplus(current: list[Seen], wanted: int, why: str) -> list[Action]:
+def _surplus(definition: ComponentDefinition, current: list[Seen], wanted: int, why: str) -> list[Action]:
     """Too many: idle ones go, the longest idle first; a busy one goes when it has become idle."""
     idle = sorted((s for s in current if s.state == "ready" and not s.in_flight), key=lambda s: -s.idle_seconds)
-    return [Drain(s.id, why) for s in idle[: max(0, len(current) - wanted)]]
+    go: type[Drain | Freeze] = Freeze if definition.idlebehavior == "pause" else Drain
+    return [go(s.id, why) for s in idle[: max(0, len(current) - wanted)]]
 
 
 def _expendable(old: list[Seen]) -> list[Seen]:

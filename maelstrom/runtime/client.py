@@ -55,6 +55,24 @@ class EngineClient(docker.APIClient):
             with suppress(docker.errors.NotFound):
                 self.wait(container, condition="removed")
 
+    def freeze(self, container: str) -> None:
+        try:
+            self.pause(container)
+        except docker.errors.APIError:
+            if not self.container(container)["State"].get("Paused"):
+                raise
+
+    def thaw(self, container: str) -> bool:
+        try:
+            self.unpause(container)
+        except docker.errors.APIError:
+            # an engine calls it a fault of its own where the container was not frozen
+            state = (self.container_if_any(container) or {}).get("State") or {}
+            if state.get("Paused"):
+                raise
+            return bool(state.get("Running"))
+        return True
+
     def container_if_any(self, container: str) -> dict[str, Any] | None:
         try:
             return self.container(container)
@@ -70,7 +88,7 @@ class EngineClient(docker.APIClient):
         return body
 
     def open_events(self, since: float) -> requests.Response:
-        filters = '{"type":["container","image"],"event":["die","tag","load"]}'
+        filters = '{"type":["container","image"],"event":["die","unpause","tag","load"]}'
         return _patient(self._open("GET", "/events", {"since": f"{since:.0f}", "filters": filters}))
 
     def open_logs(self, container: str, *, since: float, follow: bool, tail: str = "all") -> requests.Response:

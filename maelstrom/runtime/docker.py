@@ -147,6 +147,12 @@ class DockerRuntime:
         found = await asyncio.gather(*(self.inspect(container) for container in ids))
         return [observed for observed in found if observed is not None]
 
+    async def freeze(self, container: str) -> None:
+        await self._engine.call("make", lambda client: client.freeze(container))
+
+    async def thaw(self, container: str) -> bool:
+        return await self._engine.call("make", lambda client: client.thaw(container))
+
     async def stop(self, container: str, grace_seconds: float) -> None:
         grace = max(0, math.ceil(grace_seconds))
 

@@ -100,6 +100,10 @@ async def _events(
                 return [EngineEvent("die", container=cut_off, reason=CUT_OFF)] if cut_off else []
             code = attributes.get("exitCode", "")
             return [EngineEvent("die", container=actor.get("ID", ""), reason=f"exited with code {code}")]
+        case "container", "unpause":
+            if not identity.owns(attributes) or LABEL_SANDBOX in attributes:
+                return []
+            return [EngineEvent("unpause", container=actor.get("ID", ""))]
         case "image", "tag":
             return [EngineEvent("tag", image=normalise(attributes.get("name", "")))]
         case "image", "load":

@@ -43,10 +43,11 @@ class EngineEvent:
     """Something happened, or (`resync`) anything may have: the stream was opened (again), so list before going on.
 
     `lost`: the engine cannot be reached; a `resync` follows when it is back.
-    `die`: `container` ended, or has lost its network. `tag`: `image` (normalised reference) now names another image.
+    `die`: `container` ended, or has lost its network. `unpause`: it is not frozen any more, whoever did that.
+    `tag`: `image` (normalised reference) now names another image.
     """
 
-    kind: Literal["resync", "lost", "die", "tag"]
+    kind: Literal["resync", "lost", "die", "unpause", "tag"]
     container: str = ""
     image: str = ""
     reason: str = ""
@@ -81,8 +82,16 @@ class Runtime(Protocol):
         """All containers, running or not, of this node of this cluster."""
         ...
 
+    async def freeze(self, container: str) -> None:
+        """Its processes get no CPU until it is thawed; one that is frozen already is done. Raises where it is gone."""
+        ...
+
+    async def thaw(self, container: str) -> bool:
+        """Its processes go on; one that is not frozen is done. False: it does not run any more."""
+        ...
+
     async def stop(self, container: str, grace_seconds: float) -> None:
-        """Stops (SIGTERM, after the grace SIGKILL) and removes it with its anonymous volumes."""
+        """Stops (SIGTERM, after the grace SIGKILL) and removes it with its anonymous volumes; a frozen one wakes."""
         ...
 
     async def remove(self, container: str) -> None:

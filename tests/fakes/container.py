@@ -58,6 +58,8 @@ class FakeContainer:
         self.environ = dict(item.split("=", 1) for item in body["Env"])
         self.state: Literal["created", "running", "exited"] = "created"
         self.paused = False
+        self._flows = asyncio.Event()  # not while it is paused: its component gets no turn
+        self._flows.set()
         self.started_at = ""
         self.exit_code: int | None = 0
         self.oom_killed = False
@@ -111,6 +113,16 @@ class FakeContainer:
         self.app = App(self.environ, self._exit, self.say)
         self._spawn(self._boot(self.app))
 
+    def pause(self) -> None:
+        self.paused = True
+        self._flows.clear()
+
+    def unpause(self) -> bool:
+        """Whether it was paused."""
+        was, self.paused = self.paused, False
+        self._flows.set()
+        return was
+
     async def terminate(self, grace_seconds: float) -> None:
         """SIGTERM, and after the grace SIGKILL."""
         if self.running and self.app is not None and "IGNORE_TERM" not in self.environ and grace_seconds > 0:
@@ -132,6 +144,7 @@ class FakeContainer:
         if not self.running:
             return
         self.state, self.exit_code, self.oom_killed = "exited", code, oom
+        self.unpause()
         if self._server is not None:
             self._server.close()
         if self._socket is not None:
@@ -195,6 +208,7 @@ class FakeContainer:
         assert self.app is not None
         self._tasks.add(task)
         try:
+            await self._flows.wait()
             await self.app.serve(reader, writer)
         except asyncio.CancelledError:
             writer.transport.abort()  # killed: the peer sees a reset, as from a dead process

@@ -80,6 +80,15 @@ class FakeEngine:
         """As when its process ends by itself, or the kernel ends it."""
         await self.containers[container].end(code, oom=oom)
 
+    def pause(self, container: str) -> None:
+        """As when somebody else does it, or the runtime."""
+        self.containers[container].pause()
+
+    def unpause(self, container: str) -> None:
+        found = self.containers[container]
+        if found.unpause():
+            self._tell(EngineEvent("unpause", container=container), found.labels)
+
     async def close(self) -> None:
         for container in list(self.containers.values()):
             await container.end(137)
@@ -165,10 +174,25 @@ class FakeRuntime:
         await self.engine.enter("list", "")
         return [c.observed() for c in self.engine.containers.values() if self._identity.owns(c.labels)]
 
+    async def freeze(self, container: str) -> None:
+        await self.engine.enter("freeze", container)
+        if not self.engine.get(container).running:
+            raise RuntimeFailed(f"Container {container} is not running", status=409)
+        self.engine.pause(container)
+
+    async def thaw(self, container: str) -> bool:
+        await self.engine.enter("thaw", container)
+        found = self.engine.containers.get(container)
+        if found is None or not found.running:
+            return False
+        self.engine.unpause(container)
+        return True
+
     async def stop(self, container: str, grace_seconds: float) -> None:
         await self.engine.enter("stop", container)
         found = self.engine.containers.get(container)
         if found is not None:
+            self.engine.unpause(container)
             await found.terminate(grace_seconds)
             self.engine.containers.pop(container, None)
 

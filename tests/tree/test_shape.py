@@ -13,7 +13,7 @@ FILE_LINES = 300
 FUNCTION_LINES = 40
 BUDGETED = ("maelstrom", "migrations", "tools")
 LONG_FILES = {
-    "maelstrom/activation/converge.py": 355,  # one loop; its steps are short and read in their order
+    "maelstrom/activation/converge.py": 365,  # one loop; its steps are short and read in their order
     # the warm path: state that is shared by a connection's callbacks, and no call that could be saved
     "maelstrom/gateway/client.py": 460,
     "maelstrom/gateway/container.py": 370,

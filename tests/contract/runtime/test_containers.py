@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import urllib.request
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from maelstrom.model.instance import Address
 from maelstrom.runtime.port import Observed, Runtime
 from maelstrom.runtime.ready import wait_ready
 from maelstrom.runtime.spec import fingerprint
+from tests.contract.runtime.conftest import Heard
 from tests.contract.runtime.worlds import PRIVATE_URL, World, component, instance_id
 from tests.support.wait import eventually
 
@@ -95,6 +98,47 @@ async def test_one_that_ignores_the_signal_is_killed_after_the_grace(here: World
     container, _ = await started(runtime, here.image, environment=("IGNORE_TERM=1",))
     await runtime.stop(container, 1)
     assert await runtime.inspect(container) is None
+
+
+async def test_a_frozen_one_answers_nobody_keeps_its_run_and_goes_on_where_it_was(here: World) -> None:
+    runtime = here.runtime()
+    container, before = await started(runtime, here.image)
+    await runtime.freeze(container)
+    await runtime.freeze(container)  # done already
+    frozen = await runtime.inspect(container)
+    assert frozen == replace(before, paused=True)
+    asking = asyncio.ensure_future(ask(before, "/"))
+    done, _ = await asyncio.wait((asking,), timeout=0.3)
+    assert not done
+    assert await runtime.thaw(container)
+    assert (await asking)["instance"] == before.instance
+    assert await runtime.inspect(container) == before
+    assert await runtime.thaw(container), "done already"
+
+
+async def test_a_frozen_one_is_stopped_in_order_and_removed_at_once(
+    here: World, hear: Callable[[Runtime], Heard]
+) -> None:
+    runtime = here.runtime()
+    heard = hear(runtime)
+    await heard.until(lambda event: event.kind == "resync")
+    first, _ = await started(runtime, here.image)
+    second, _ = await started(runtime, here.image)
+    await runtime.freeze(first)
+    await runtime.freeze(second)
+    await asyncio.gather(runtime.stop(first, 30), runtime.remove(second))
+    death = await heard.until(lambda event: event.kind == "die" and event.container == first)
+    assert death.reason == "exited with code 0", "it heard the signal"
+    assert await runtime.list() == []
+
+
+async def test_what_does_not_run_can_neither_be_frozen_nor_thawed(here: World) -> None:
+    runtime = here.runtime()
+    made = await runtime.create(component(here.image), "a")
+    for container in (made, "f" * 64):
+        with pytest.raises(RuntimeFailed):
+            await runtime.freeze(container)
+        assert not await runtime.thaw(container)
 
 
 async def test_removing_ends_and_forgets_a_running_container(here: World) -> None:

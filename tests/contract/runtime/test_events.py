@@ -32,6 +32,23 @@ async def test_a_death_is_told_with_its_container_and_code(here: World, hear: He
     assert "137" in death.reason
 
 
+async def test_that_a_frozen_one_goes_on_is_told_whoever_woke_it(here: World, hear: Hear) -> None:
+    runtime = here.runtime()
+    heard = hear(runtime)
+    await heard.until(lambda event: event.kind == "resync")
+    ours, _ = await started(runtime, here.image)
+    theirs, _ = await started(runtime, here.image)
+    for container in (ours, theirs):
+        await runtime.freeze(container)
+    await runtime.thaw(ours)
+    await here.unpause(theirs)
+    await heard.until(lambda event: event.container == theirs)
+    assert [(event.kind, event.container) for event in heard.events if event.container] == [
+        ("unpause", ours),
+        ("unpause", theirs),
+    ]
+
+
 async def test_every_death_after_the_resync_is_told_in_order(here: World, hear: Hear) -> None:
     runtime = here.runtime()
     containers = [(await started(runtime, here.image))[0] for _ in range(3)]

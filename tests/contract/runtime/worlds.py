@@ -40,6 +40,8 @@ class World(Protocol):
 
     async def kill(self, container: str) -> None: ...
 
+    async def unpause(self, container: str) -> None: ...
+
     async def tag(self, image: str) -> None:
         """Gives the image another name."""
         ...
@@ -77,6 +79,9 @@ class RealWorld:
 
     async def kill(self, container: str) -> None:
         await asyncio.to_thread(engine().kill, container)
+
+    async def unpause(self, container: str) -> None:
+        await asyncio.to_thread(engine().unpause, container)
 
     async def tag(self, image: str) -> None:
         self.tags.append(image)
@@ -123,6 +128,9 @@ class FakeWorld:
 
     async def kill(self, container: str) -> None:
         await self.engine.kill(container)
+
+    async def unpause(self, container: str) -> None:
+        self.engine.unpause(container)
 
     async def tag(self, image: str) -> None:
         self.engine.tag(self.image, image)

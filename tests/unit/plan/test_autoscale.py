@@ -57,3 +57,18 @@ def test_where_nothing_changes_the_reason_speaks_of_no_change() -> None:
     quiet = load(0, mean=0, peak=1)
     definition = ComponentDefinition(image="web:1", maxconcurrency=20, mininstances=1)
     assert wanted_instances(definition, quiet, 1).reason == "1 wanted as before"
+
+
+@pytest.mark.parametrize(
+    ("demand", "running", "frozen", "expected"),
+    [
+        (1, 0, 2, 1),
+        (3, 0, 2, 2),
+        (9, 1, 2, 3),  # no load needs to last: who waits wakes them, and no more than there are
+        (9, 1, 0, 1),
+        (1, 1, 2, 1),
+    ],
+)
+def test_frozen_ones_are_wanted_as_soon_as_anybody_waits(demand: int, running: int, frozen: int, expected: int) -> None:
+    definition = ComponentDefinition(image="web:1", maxconcurrency=1, idlebehavior="pause")
+    assert wanted_instances(definition, load(demand, full=False), running, frozen).count == expected

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from maelstrom.model.component import ComponentDefinition
-from maelstrom.plan.converge import Drain, Seen, Start, plan_component
+from maelstrom.plan.converge import Action, Drain, Freeze, Seen, Start, Wake, plan_component
 
 
 def definition(**fields: object) -> ComponentDefinition:
@@ -15,17 +15,20 @@ def definition(**fields: object) -> ComponentDefinition:
 
 
 def seen(*specs: str) -> list[Seen]:
-    """`r` ready, `s` starting, `d` draining; capital: of the wanted version; digits: in flight."""
+    """`r` ready, `s` starting, `f` frozen, `d` draining; capital: of the wanted version; digits: in flight, or frozen
+    for so many seconds."""
     rows = []
-    states = {"r": "ready", "s": "starting", "d": "draining"}
+    states = {"r": "ready", "s": "starting", "f": "frozen", "d": "draining"}
     for n, spec in enumerate(specs):
-        state = states[spec[0].lower()]
-        rows.append(Seen(f"i{n}", state, spec[0].isupper(), int(spec[1:] or 0), float(n)))  # type: ignore[arg-type]
+        state, number = states[spec[0].lower()], int(spec[1:] or 0)
+        busy, frozen = (0, number) if state == "frozen" else (number, 0)
+        rows.append(Seen(f"i{n}", state, spec[0].isupper(), busy, float(n), frozen))  # type: ignore[arg-type]
     return rows
 
 
-def acts(actions: list[Start | Drain]) -> str:
-    return " ".join("start" if isinstance(a, Start) else f"drain:{a.id}" for a in actions)
+def acts(actions: list[Action]) -> str:
+    verbs = {Drain: "drain", Freeze: "freeze", Wake: "wake"}
+    return " ".join("start" if isinstance(a, Start) else f"{verbs[type(a)]}:{a.id}" for a in actions)
 
 
 @pytest.mark.parametrize(
@@ -58,6 +61,18 @@ def acts(actions: list[Start | Drain]) -> str:
         ({"restartorder": "stopstart"}, "r S", 2, ""),
         ({"restartorder": "stopstart"}, "r R", 2, "drain:i0"),
         ({"restartorder": "stopstart"}, "s", 1, "drain:i0"),
+        ({"restartorder": "stopstart"}, "d", 1, ""),  # its port is not free yet
+        # the idle tier: frozen before stopped, woken before started
+        ({"idlebehavior": "pause"}, "R R1", 1, "freeze:i0"),
+        ({"idlebehavior": "pause"}, "F", 0, ""),
+        ({"idlebehavior": "pause"}, "F", 1, "wake:i0"),
+        ({"idlebehavior": "pause"}, "F9 F5 R", 2, "wake:i1"),
+        ({"idlebehavior": "pause"}, "F9 S", 3, "wake:i0 start"),
+        ({"idlebehavior": "pause", "stopafterseconds": 60}, "F60 F59 R", 1, "drain:i0"),
+        ({"idlebehavior": "pause", "stopafterseconds": 60}, "F60", 1, "wake:i0"),
+        ({"idlebehavior": "pause"}, "f r", 1, "drain:i0 start"),
+        ({"idlebehavior": "pause"}, "f", 0, "drain:i0"),
+        ({"idlebehavior": "pause", "restartorder": "stopstart"}, "f r", 1, "drain:i0"),
     ],
 )
 def test_plan(fields: dict[str, object], have: str, wanted: int, expected: str) -> None:
@@ -68,20 +83,21 @@ def test_a_removed_component_is_drained_whole() -> None:
     assert acts(plan_component(None, seen("R", "s", "d"), 0, "")) == "drain:i0 drain:i1"
 
 
-def apply(state: list[Seen], action: Start | Drain) -> list[Seen]:
+def apply(state: list[Seen], action: Action) -> list[Seen]:
     if isinstance(action, Start):
         return [*state, Seen(f"new{len(state)}", "starting", True, 0, 0.0)]
-    return [replace(s, state="draining") if s.id == action.id else s for s in state]
+    state_of = {Drain: "draining", Freeze: "frozen", Wake: "starting"}[type(action)]
+    return [replace(s, state=state_of) if s.id == action.id else s for s in state]  # type: ignore[arg-type]
 
 
 def settle(state: list[Seen]) -> list[Seen]:
     """Time passes: what starts is ready, what drains is gone."""
-    return [replace(s, state="ready") for s in state if s.state != "draining"]
+    return [s if s.state == "frozen" else replace(s, state="ready") for s in state if s.state != "draining"]
 
 
 @pytest.mark.parametrize("order", ["startstop", "stopstart"])
 @pytest.mark.parametrize("parallelism", ["parallel", "series", "seriesfirst"])
-@pytest.mark.parametrize("have", ["", "r", "r r r", "r R", "s r S", "R R R R"])
+@pytest.mark.parametrize("have", ["", "r", "r r r", "r R", "s r S", "R R R R", "f r", "F f R", "F r r r"])
 def test_plans_end_where_they_should_and_then_are_empty(order: str, parallelism: str, have: str) -> None:
     wanted = 2
     rules = definition(restartorder=order, startparallelism=parallelism)
