@@ -326,26 +326,31 @@ class LeaseRows:
     # of an observer
 
     def view(self, held: Sequence[Held], tasks: Sequence[str] = ()) -> View:
-        counts: dict[str | None, int] = {}
-        for row in self.leases.values():
-            counts[row.session] = counts.get(row.session, 0) + 1
         era = self.era
+        counts = dict.fromkeys(self.sessions_by_id, 0)
+        dead = {s.id for s in self.sessions_by_id.values() if not s.alive or s.era != era}
+        orphans, there = [], []
+        for row in self.leases.values():
+            session = row.session
+            if session in counts:
+                counts[session] += 1
+            if session not in counts or session in dead:
+                orphans.append(SeenLease(row.id, row.busy_ms, row.busy_seq))
+            if row.task is not None and row.task in tasks:
+                there.append(row.task)
         sessions = tuple(
             SeenSession(
                 s.id,
                 s.beat,
                 s.ttl_ms,
-                s.alive and s.era == era,
-                counts.get(s.id, 0),
+                s.id not in dead,
+                counts[s.id],
                 s.node,
                 s.leaving,
                 s.unfit,
                 s.wanting,
             )
             for s in self.sessions_by_id.values()
-        )
-        orphans = tuple(
-            SeenLease(x.id, x.busy_ms, x.busy_seq) for x in self.leases.values() if not self.live(x.session)
         )
         epochs = {item.source: item.epoch for item in held}
         sources = tuple(
@@ -354,8 +359,7 @@ class LeaseRows:
             if source.id in epochs
             or (source.m is not None and source.enabled and not source.removed and source.type != ROLE)
         )
-        there = frozenset(row.task for row in self.leases.values() if row.task is not None and row.task in tasks)
-        return View(era or "", sessions, orphans, sources, self._flushed(), there)
+        return View(era or "", sessions, tuple(orphans), sources, self._flushed(), frozenset(there))
 
     def bury(self, session: str, beat: int) -> bool:
         found = self.sessions_by_id.get(session)

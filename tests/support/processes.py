@@ -81,8 +81,7 @@ class Process:
         self._loop.call_soon(callback, *args, context=self.context)
 
     def call_after(self, seconds: float, callback: Callable[..., Any], *args: Any) -> Handle:
-        handle: Handle = self._loop.call_at(self._loop.time() + seconds, callback, *args, context=self.context)
-        return handle
+        return self._loop.call_at(self._loop.now + seconds, callback, *args, context=self.context)
 
 
 class ProcessLoop:
@@ -92,7 +91,7 @@ class ProcessLoop:
         self.active: list[Process] = []  # with something to do
         self.troubles: list[Exception] = []
         self._draw = dice.random
-        self._now = 0.0
+        self.now = 0.0  # s
         self._timers: list[tuple[float, int, Handle]] = []
         self._number = 0
         self.outside = Process(self)
@@ -106,9 +105,7 @@ class ProcessLoop:
         events._set_running_loop(cast(asyncio.AbstractEventLoop, self))
         try:
             task = self.outside.spawn(main)
-            turn = self._turn
-            while not task.done():
-                turn()
+            self._turns(task)
             return task.result()
         finally:
             events._set_running_loop(None)
@@ -120,21 +117,30 @@ class ProcessLoop:
     # what asyncio asks of a loop
 
     def time(self) -> float:
-        return self._now
+        return self.now
 
-    def call_soon(self, callback: Callable[..., Any], *args: Any, context: Any = None) -> Any:
-        handle = Handle(callback, args, self._current if context is None else context, self._now)
-        self._queue(handle)
+    def call_soon(self, callback: Callable[..., Any], *args: Any, context: Any = None) -> Handle:
+        handle = Handle(callback, args, self._current if context is None else context, self.now)
+        process = handle.context[PROCESS]
+        if not process.dead:
+            ready = process.ready
+            if not ready and not process.frozen:
+                self.active.append(process)
+            ready.append(handle)
         return handle
 
-    def call_at(self, when: float, callback: Callable[..., Any], *args: Any, context: Any = None) -> Any:
+    def call_at(self, when: float, callback: Callable[..., Any], *args: Any, context: Any = None) -> Handle:
         handle = Handle(callback, args, self._current if context is None else context, when)
         self._number += 1
         heapq.heappush(self._timers, (when, self._number, handle))
         return handle
 
-    def call_later(self, delay: float, callback: Callable[..., Any], *args: Any, context: Any = None) -> Any:
-        return self.call_at(self._now + delay, callback, *args, context=context)
+    def call_later(self, delay: float, callback: Callable[..., Any], *args: Any, context: Any = None) -> Handle:
+        when = self.now + delay
+        handle = Handle(callback, args, self._current if context is None else context, when)
+        self._number += 1
+        heapq.heappush(self._timers, (when, self._number, handle))
+        return handle
 
     def create_future(self) -> asyncio.Future[Any]:
         return asyncio.Future(loop=cast(asyncio.AbstractEventLoop, self))
@@ -158,29 +164,30 @@ class ProcessLoop:
         if "defect" in context:
             self.troubles.append(context["defect"])
 
+    def _turns(self, main: asyncio.Task[Any]) -> None:
+        """One handle after the other. All in one place: there are a thousand turns to a second of a simulation."""
+        active, timers, draw, done, pop = self.active, self._timers, self._draw, main.done, heapq.heappop
+        while not done():
+            while not active:
+                when, _, handle = pop(timers)
+                if handle.callback is not None:
+                    self.now = max(self.now, when)
+                    self._queue(handle)
+            which = int(draw() * len(active)) if len(active) > 1 else 0
+            process = active[which]
+            ready = process.ready
+            handle = ready.popleft()
+            if not ready:
+                active[which] = active[-1]
+                active.pop()
+            if handle.callback is not None:
+                self._current = context = handle.context
+                context.run(handle.callback, *handle.args)
+
     def _queue(self, handle: Handle) -> None:
-        process = handle.context.get(PROCESS)
+        process = handle.context[PROCESS]
         if process.dead:
             return
         if not process.ready and not process.frozen:
             self.active.append(process)
         process.ready.append(handle)
-
-    def _turn(self) -> None:
-        active = self.active
-        if not active:
-            when, _, handle = heapq.heappop(self._timers)
-            if handle.callback is not None:
-                self._now = max(self._now, when)
-                self._queue(handle)
-            return
-        which = int(self._draw() * len(active)) if len(active) > 1 else 0
-        process = active[which]
-        handle = process.ready.popleft()
-        if not process.ready:
-            active[which] = active[-1]
-            active.pop()
-        callback = handle.callback
-        if callback is not None:
-            self._current = handle.context
-            self._current.run(callback, *handle.args)

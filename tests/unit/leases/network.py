@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -26,13 +27,10 @@ class Network:
         self._dice = dice
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        async def call(*values: Any, **named: Any) -> Any:
-            return await self._send(name, values, named)
+        return functools.partial(self._send, name)
 
-        return call
-
-    async def _send(self, name: str, values: tuple[Any, ...], named: dict[str, Any]) -> Any:
-        loop = asyncio.get_running_loop()
+    async def _send(self, name: str, *values: Any, **named: Any) -> Any:
+        loop = self._world.loop
         answer = loop.create_future()
         gives_up = loop.call_later(self._timeout, _fail, answer, "no answer")
         self._depart(name, values, named, answer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import random
 from collections.abc import Coroutine
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
     from tests.unit.leases.simulation import World
 
 
+@functools.cache
+def event_source(id: int, limit: int) -> EventSource:
+    definition = StepFunctionsSource(activityname="a", path="/", maxconcurrency=limit)
+    return EventSource(SourceKey("p", "s"), ComponentKey("p", "c"), 1, True, definition, id)
+
+
 def broken_is_told(lease: Lease) -> None:
     lease.unfit("broken")
 
@@ -37,10 +44,10 @@ class NodeClock:
         self._loop = world.loop
 
     def monotonic(self) -> float:
-        return self._loop.time() * self.rate
+        return self._loop.now * self.rate
 
     def now(self) -> float:
-        return 1.7e9 + self._loop.time() + self.step
+        return 1.7e9 + self._loop.now + self.step
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds / self.rate)
@@ -181,9 +188,7 @@ class Node:
 
     def _hold(self) -> None:
         source = self.world.rows.sources[self.world.source]
-        definition = StepFunctionsSource(activityname="a", path="/", maxconcurrency=source.m or 1)
-        key = SourceKey("p", "s")
-        self.lease = self.keeper.hold(EventSource(key, ComponentKey("p", "c"), 1, True, definition, source.id))
+        self.lease = self.keeper.hold(event_source(source.id, source.m or 1))
 
     async def _stop(self) -> None:
         self.keeper.leave()

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
-from maelstrom.leases import fitness, history, later, rows, session, term, watch, writer
+from maelstrom.leases import fitness, history, keeper, later, rows, session, term, watch, writer
 from maelstrom.plan.backoff import Backoff
 from tests.fakes import lease_rows
 
@@ -28,6 +28,7 @@ CONSTANTS: tuple[tuple[ModuleType, str, Any], ...] = (
     (history, "WRITE_SECONDS", 0.0),
     (session, "REMEMBER_SECONDS", 6.0),
     (rows, "SETTLED_AT_FIRST_MS", round(LONGEST * 1000)),
+    (keeper, "boot_id", lambda: ""),  # is read from a file
     (fitness, "TROUBLE_SECONDS", 1.0),
     (fitness, "TRY_AGAIN", Backoff(first=2.0, cap=4.0)),
 )

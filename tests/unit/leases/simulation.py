@@ -54,7 +54,7 @@ class World:
 
     @property
     def now(self) -> float:
-        return self.loop.time()
+        return self.loop.now
 
     async def live(self) -> None:
         """Trouble, then rest; raises Violation."""
@@ -107,7 +107,8 @@ class World:
 
     def after(self, seconds: float, callback: Callable[..., Any], *values: Any) -> Handle:
         """Outside of all nodes: happens whatever becomes of them."""
-        return self.loop.outside.call_after(seconds, callback, *values)
+        loop = self.loop
+        return loop.call_at(loop.now + seconds, callback, *values, context=loop.outside.context)
 
     def execute(self, name: str, values: tuple[Any, ...], named: dict[str, Any]) -> Any:
         era = self.rows.era
