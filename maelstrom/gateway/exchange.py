@@ -11,9 +11,9 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from maelstrom.gateway.answers import code_of, connection_line, server_timing
-from maelstrom.gateway.container import ContainerLink
 from maelstrom.gateway.fairness import fairness_key
 from maelstrom.gateway.first_lines import F_ID, F_IDEMPOTENT
+from maelstrom.gateway.http2_containers import link_to
 from maelstrom.gateway.stats import CLIENT_GONE
 from maelstrom.gateway.tunnel import Tunnel
 from maelstrom.model.errors import Deadline, MaelstromError, UpstreamBroken
@@ -21,6 +21,7 @@ from maelstrom.model.errors import Deadline, MaelstromError, UpstreamBroken
 if TYPE_CHECKING:
     from maelstrom.activation.instance import Instance
     from maelstrom.gateway.client import Client
+    from maelstrom.gateway.container import ContainerLink
     from maelstrom.gateway.gateway import Gateway
     from maelstrom.gateway.requests import Prepared
 
@@ -157,8 +158,11 @@ class Exchange:
         return self._gateway.monotonic() - link.idle_since < self._gateway.limits.fresh_seconds
 
     def _connect(self, instance: Instance) -> None:
-        link = self._link = ContainerLink(self._gateway, instance)
+        link = self._link = link_to(self._gateway, instance)
         link.exchange = self
+        if link.connected:
+            self._send(link)
+            return
         self._connecting = self._gateway.spawn(self._open(link), "gateway: connect")
 
     async def _open(self, link: ContainerLink) -> None:
@@ -325,6 +329,19 @@ class Exchange:
         if untouched and self._resendable and not self._body and self._again():
             return
         self.fail(UpstreamBroken(why))
+
+    def unprocessed(self, link: ContainerLink, why: str) -> None:
+        """The container has not begun with the request, and says so: whatever its method, it may be sent again."""
+        if self._link is not link:
+            return
+        self._link = None
+        instance = self._instance
+        whole = self.received == len(self._body) and not self.answering  # nothing of it is gone yet
+        if whole and not self._retried and instance is not None and instance.state == "ready":
+            self._retried = True
+            self._connect(instance)
+        else:
+            self.fail(UpstreamBroken(why))
 
     def malformed(self, why: str) -> None:
         """The container's answer is none; it may be well otherwise."""

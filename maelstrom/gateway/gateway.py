@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from maelstrom.activation.pool import Pool
     from maelstrom.gateway.access import AccessLog
     from maelstrom.gateway.container import ContainerLink
+    from maelstrom.gateway.http2_containers import Trunk
     from maelstrom.gateway.inside import Inside
     from maelstrom.gateway.tls import Tls
     from maelstrom.model.settings import Listen
@@ -66,7 +67,7 @@ class Gateway:
         self.call_soon = loop.call_soon
         self.timers = Timers(loop, monotonic)
         self.listeners: list[Listener] = []
-        self.links: set[ContainerLink] = set()  # all connections to containers
+        self.links: set[ContainerLink | Trunk] = set()  # all connections to containers
         self._targets: dict[Pool, Target] = {}
         self._id_prefix = secrets.token_hex(8).encode()
         self._ids = 0

@@ -9,6 +9,7 @@ this must not know of requests, routes or pools.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from abc import abstractmethod
 from collections import deque
 from math import inf
@@ -28,7 +29,7 @@ from h2.events import (
     TrailersReceived,
     WindowUpdated,
 )
-from h2.exceptions import H2Error
+from h2.exceptions import H2Error, StreamClosedError
 from h2.settings import SettingCodes
 from hyperframe.frame import SettingsFrame
 
@@ -312,15 +313,17 @@ class Multiplex(asyncio.Protocol):
                 if isinstance(frame, GoAway):
                     self.going_away(frame)
                     continue
-                for event in self.http2.receive_data(frame):
+                try:
+                    events = self.http2.receive_data(frame)
+                except H2Error as error:
+                    self.broken(str(error))
+                    return
+                for event in events:
                     self._event(event)
                 if self.ended:
                     return
         except Refused as refused:
             self.close(refused.code, str(refused))
-            return
-        except H2Error as error:
-            self.broken(str(error))
             return
         finally:
             self._batch = False
@@ -382,7 +385,7 @@ class Multiplex(asyncio.Protocol):
             self._taken = 0
         stream = self.streams.get(event.stream_id)
         if stream is not None:
-            stream.data(event.data, cost)
+            stream.data(event.data, 0 if event.stream_ended is not None else cost)
 
     def _ended(self, event: TrailersReceived | StreamEnded) -> None:
         stream = self.streams.get(event.stream_id)
@@ -430,7 +433,8 @@ class Multiplex(asyncio.Protocol):
     def reset(self, stream: Stream, code: int) -> None:
         """Gives a stream up, unless it has ended."""
         if self._forget(stream.id) is not None and not self.over:
-            self.http2.reset_stream(stream.id, code)
+            with contextlib.suppress(StreamClosedError):  # its end has come, and is about to be told
+                self.http2.reset_stream(stream.id, code)
             self.flush()
 
     def forget(self, stream: Stream) -> None:

@@ -16,6 +16,7 @@ class Address:
 
     host: str
     port: int
+    http2: bool = False  # it speaks HTTP/2 there, by prior knowledge
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ from maelstrom.runtime.port import Observed
 from maelstrom.runtime.spec import (
     LABEL_FINGERPRINT,
     LABEL_HTTP_PORT,
+    LABEL_HTTP_VERSION,
     LABEL_INSTANCE,
     LABEL_VERSION,
     Publication,
@@ -73,26 +74,27 @@ def _pid(body: dict[str, Any] | None) -> int:
 
 def _address(body: dict[str, Any], labels: dict[str, str], publication: Publication, host: str) -> Address | None:
     port = _number(labels.get(LABEL_HTTP_PORT))
+    http2 = labels.get(LABEL_HTTP_VERSION) == "2"
     settings = body.get("NetworkSettings") or {}
     if not port:
         return None
     if publication.publish:
-        return _published(settings, port, publication.bind, host)
+        return _published(settings, port, publication.bind, host, http2=http2)
     networks = settings.get("Networks") or {}
     preferred = networks.get(publication.network) if publication.network else None
     for network in (preferred, *networks.values()):
         if network and (ip := network.get("IPAddress") or network.get("GlobalIPv6Address")):
-            return Address(ip, port)
+            return Address(ip, port, http2)
     return None
 
 
-def _published(settings: dict[str, Any], port: int, bind: str, host: str) -> Address | None:
+def _published(settings: dict[str, Any], port: int, bind: str, host: str, *, http2: bool) -> Address | None:
     """Where the port is published as we asked for it; the component may have published it elsewhere, too."""
     bindings = (settings.get("Ports") or {}).get(f"{port}/tcp") or []
     wanted = ANY_ADDRESS if bind in ANY_ADDRESS else (bind,)
     for binding in bindings:
         if binding.get("HostIp", "") in wanted and (host_port := _number(binding.get("HostPort"))):
-            return Address(host, host_port)
+            return Address(host, host_port, http2)
     return None
 
 

@@ -22,6 +22,7 @@ from maelstrom.plan.routes import RouteEntry, RouteTable
 from tests.support.wait import eventually
 
 SECONDS = 5.0  # for anything that must happen at once
+SELF = ComponentKey("shop", "caller")  # who calls on the internal listener, as far as it knows
 
 
 class Stream:
@@ -271,6 +272,7 @@ class World:
     callers: list[Caller] = field(default_factory=list)
     entries: list[RouteEntry[Route]] = field(default_factory=list)
     clock: Clock = field(default_factory=lambda: Clock())
+    book: Book = field(default_factory=lambda: Book())
 
     async def component(
         self, *scripts: Script, name: str = "web", host: str = "", prefix: str = "/", strip: bool = False, **fields: Any
@@ -287,14 +289,14 @@ class World:
         self.gateway.set_routes(RouteTable.build(self.entries))
         return pool
 
-    async def instance(self, pool: Pool, script: Script = friendly) -> Instance:
+    async def instance(self, pool: Pool, script: Script = friendly, *, http2: bool = False) -> Instance:
         """One more ready instance; who waits gets it."""
         container = await Container(script).start()
         self.containers.append(container)
         definition = pool.component.definition
         number = len(pool.instances)
         instance = Instance(f"i{number}", pool.component.key, 1, "f", definition.maxconcurrency)
-        instance.address = Address("127.0.0.1", container.port)
+        instance.address = Address("127.0.0.1", container.port, http2)
         instance.state = "ready"
         instance.ready_at = self.clock.monotonic()
         pool.instances.append(instance)
@@ -335,6 +337,17 @@ class World:
 
 
 @dataclass
+class Book:
+    """Whose an address is."""
+
+    addresses: dict[str, ComponentKey] = field(default_factory=lambda: {"127.0.0.1": SELF})
+    settled: bool = True
+
+    def find(self, address: str) -> ComponentKey | None:
+        return self.addresses.get(address)
+
+
+@dataclass
 class Clock:
     offset: float = 0.0
 
@@ -358,7 +371,10 @@ async def world(
     errors: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: errors.append(context))
     pools: dict[str, Pool] = {}
-    gateway = Gateway(find=pools.get, spawn=spawn, limits=limits, access=access, monotonic=clock.monotonic)
+    book = Book()
+    gateway = Gateway(
+        find=pools.get, spawn=spawn, limits=limits, access=access, monotonic=clock.monotonic, callers=book
+    )
     policy = public or Policy(name="public", health_path=b"/_mael_health_check", show_reasons=False)
     here = Listen(host="127.0.0.1", port=0)
     made = World(
@@ -367,7 +383,9 @@ async def world(
         await gateway.listen(here, Policy.internal()),
         pools=pools,
         clock=clock,
+        book=book,
     )
+    made.gateway.doorkeeper.by_address = True
     try:
         yield made
         made.leave()

@@ -1,0 +1,310 @@
+"""HTTP/2 to containers that want it: few connections to an instance, each request a stream on one of them.
+
+To an exchange such a stream is a connection of HTTP/1.1 like any other, that serves one request: `container.py` reads
+its answer, so that a container can no more smuggle one in than by HTTP/1.1. It must not know of pools, routes or
+deadlines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from math import inf
+from typing import TYPE_CHECKING, Final
+
+from h2.events import InformationalResponseReceived, RequestReceived, ResponseReceived
+from h2.settings import SettingCodes
+
+from maelstrom.gateway.bodies import ChunkedBody
+from maelstrom.gateway.container import ContainerLink
+from maelstrom.gateway.http2_frames import CANCEL, REFUSED_STREAM, GoAway
+from maelstrom.gateway.http2_heads import answer_text, chunk, header_fields, last_chunk, request_fields
+from maelstrom.gateway.http2_streams import CLOSE_SECONDS, LOOK_SECONDS, MAX_HEADER_LIST, Multiplex, Stream
+from maelstrom.gateway.lines import REQUEST_LINES, Malformed
+
+if TYPE_CHECKING:
+    from maelstrom.activation.instance import Instance
+    from maelstrom.gateway.exchange import Exchange
+    from maelstrom.gateway.gateway import Gateway
+
+MAX_STREAMS: Final = 256  # at a time on one connection, whatever a container allows
+LAST_ID: Final = (1 << 31) - 4096  # a connection that has come so far takes no more streams
+END_SECONDS: Final = 5.0  # for a container to end a stream whose answer was complete
+
+
+class Trunk(Multiplex):
+    """One connection to one instance. In `instance.links` as long as it lives."""
+
+    client_side = True
+
+    def __init__(self, gateway: Gateway, instance: Instance) -> None:
+        super().__init__(gateway)
+        self.opened = False
+        self.instance = instance
+        self._leaving = False  # the container takes no more streams
+        self._opening: asyncio.Task[str] | None = None
+        self.http2.local_settings.enable_push = 0
+        self.http2.local_settings.acknowledge()
+        instance.links.add(self)
+        gateway.links.add(self)
+
+    def settings(self) -> dict[int, int]:
+        return {SettingCodes.ENABLE_PUSH: 0, SettingCodes.MAX_HEADER_LIST_SIZE: MAX_HEADER_LIST}
+
+    @property
+    def has_room(self) -> bool:
+        """Whether it takes one more stream, now or when it is open."""
+        if self.over or self._leaving or self.http2.highest_outbound_stream_id > LAST_ID:
+            return False
+        return len(self.streams) < min(MAX_STREAMS, self.http2.remote_settings.max_concurrent_streams)
+
+    async def open(self, seconds: float) -> str:
+        """Empty when it is open, else why it cannot be. For any number of callers at the same time."""
+        if self.opened:
+            return ""
+        if self._opening is None:
+            self._opening = self.gateway.spawn(self._open(seconds), "gateway: connect")
+        return await asyncio.shield(self._opening)
+
+    async def _open(self, seconds: float) -> str:
+        address = self.instance.address
+        why = "the container is gone"
+        try:
+            async with asyncio.timeout(seconds):
+                await asyncio.get_running_loop().create_connection(lambda: self, address.host, address.port)
+        except TimeoutError:
+            why = f"the component did not accept a connection within {seconds:g} s"
+        except OSError as error:
+            why = f"no connection to the component: {error.strerror or error}"
+        if self.opened and not self.over:
+            return ""
+        self.drop()
+        return why
+
+    # what the loop calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.opened = True
+        if self.over:  # dropped while it was being opened
+            self.transport.abort()
+            return
+        self.watch(self.gateway.monotonic() + LOOK_SECONDS)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._remove()
+        super().connection_lost(exc)
+
+    def eof_received(self) -> bool:
+        self._remove()
+        self.finish(CANCEL)
+        return False
+
+    def going_away(self, notice: GoAway) -> None:
+        """What it has not seen goes elsewhere; what it has runs on."""
+        self._leaving = True
+        for number in [number for number in self.streams if number > notice.last]:
+            stream = self._forget(number)
+            if stream is not None:
+                stream.lost(REFUSED_STREAM)
+        self.emptied()
+
+    # what the instance, the gateway and the timers call
+
+    def lost(self) -> None:
+        """The container is gone or being stopped."""
+        self.drop()
+
+    def drop(self) -> None:
+        self._remove()
+        self.finish(CANCEL)
+        if self.opened:
+            self.transport.abort()
+
+    def due(self, now: float) -> float:
+        if self.over or self.stuck(now):
+            self.drop()
+            return inf
+        if not self.streams and now >= self.quiet_since + self.gateway.limits.container_idle_seconds:
+            self._remove()
+            self.close()
+            return now + CLOSE_SECONDS
+        for stream in list(self.streams.values()):
+            if stream.closing and now >= stream.moved_at + END_SECONDS:
+                self.reset(stream, CANCEL)
+        return now + LOOK_SECONDS
+
+    def emptied(self) -> None:
+        if self._leaving and not self.streams and not self.over:
+            self._remove()
+            self.gateway.call_soon(self.close)
+
+    def _remove(self) -> None:
+        self.instance.links.discard(self)
+        self.gateway.links.discard(self)
+
+
+class StreamLink(ContainerLink):
+    """A request's connection to an instance: one stream of a trunk."""
+
+    __slots__ = ()
+
+    transport: AnswerStream
+
+    def __init__(self, gateway: Gateway, instance: Instance) -> None:
+        super().__init__(gateway, instance)
+        trunk = self._trunk()
+        if trunk is not None and trunk.opened:
+            self.reused = True
+            self.connection_made(AnswerStream(trunk, self))
+
+    async def connect(self, seconds: float) -> str:
+        while True:
+            trunk = self._trunk() or Trunk(self._gateway, self.instance)
+            why = await trunk.open(seconds)
+            if why:
+                return why
+            if trunk.has_room:
+                self.connection_made(AnswerStream(trunk, self))
+                return ""
+
+    def _trunk(self) -> Trunk | None:
+        return next((link for link in self.instance.links if isinstance(link, Trunk) and link.has_room), None)
+
+    def refused(self) -> None:
+        """The container has not begun with the request, and says so."""
+        exchange, self.exchange = self.exchange, None
+        self._forget()
+        if exchange is not None:
+            exchange.unprocessed(self, "the component refused the stream")
+
+    def spoiled(self, why: str) -> None:
+        """What came is no answer, or no more of it comes."""
+        exchange = self.exchange
+        if exchange is not None:
+            self._refuse(exchange, why)
+
+    def _complete(self, exchange: Exchange) -> None:
+        self.keep = False  # a stream serves one request
+        self.transport.answered = True
+        super()._complete(exchange)
+
+
+class AnswerStream(Stream):
+    """One request to a container: what its StreamLink writes as frames, what comes in frames as HTTP/1.1."""
+
+    __slots__ = ("_body", "_chunked", "_is_head", "_left", "answered")
+
+    connection: Trunk
+    protocol: StreamLink | None
+
+    def __init__(self, connection: Trunk, link: StreamLink) -> None:
+        super().__init__(connection, 0)
+        self.protocol = link
+        self.answered = False  # its answer is complete
+        self._is_head = False
+        self._chunked = False  # the answer's body is handed on in chunks
+        self._body: ChunkedBody | None = None  # of the request
+        self._left = 0  # bytes of a counted body of the request still to be written
+
+    # from the exchange
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        if self.closing or self.connection.over:
+            return
+        data = bytes(data)
+        if not self.id:
+            data = self._head(data)
+        if self._body is not None:
+            out, rest = self._body.feed(data)
+            self.queue(out)
+            if rest is not None:
+                self.end(header_fields(b"\r\n".join(self._body.kept)))
+        elif self._left:
+            self.queue(data)
+            self._left -= len(data)
+            if not self._left:
+                self.end([])
+        self.push()
+
+    def _head(self, data: bytes) -> bytes:
+        """Opens the stream with the request's head, which is written at once; what follows it."""
+        end = data.find(b"\r\n\r\n") + 4
+        fields = request_fields(data[: end - 2])
+        values = dict(fields)
+        self._is_head = values[b":method"] == b"HEAD"
+        if b"\r\ntransfer-encoding:" in data[:end].lower():
+            self._body = ChunkedBody(REQUEST_LINES, decode=True)
+        else:
+            self._left = int(values.get(b"content-length", b"0"))
+        connection = self.connection
+        self.id = connection.http2.get_next_available_stream_id()
+        connection.streams[self.id] = self
+        connection.send_head(self, fields, end=self._body is None and not self._left)
+        return data[end:]
+
+    def abort(self) -> None:
+        """The link is done with it. An answer that is complete may still wait for the frame that ends its stream."""
+        self.leave()
+        self.moved_at = self.connection.gateway.monotonic()
+        if not self.id or (self.answered and self.output_ended):
+            return
+        self.connection.reset(self, CANCEL)
+
+    def close(self) -> None:
+        self.abort()
+
+    # from the container
+
+    def headed(self, event: RequestReceived | ResponseReceived | InformationalResponseReceived) -> None:
+        link = self.protocol
+        if link is None:
+            return
+        ended = getattr(event, "stream_ended", None) is not None
+        try:
+            text, self._chunked = answer_text(event.headers, ended=ended, bodiless=self._is_head)
+        except Malformed as malformed:
+            link.spoiled(str(malformed))
+            return
+        link.data_received(text)
+
+    def data(self, data: bytes, cost: int) -> None:
+        if self.protocol is None:
+            if data:
+                self.connection.reset(self, CANCEL)
+            return
+        self.take(chunk(data) if self._chunked else data, cost)
+
+    def ended(self, trailers: list[tuple[bytes, bytes]]) -> None:
+        link = self.protocol
+        if link is None:
+            return
+        if not self._chunked:
+            link.spoiled("the component ended the stream before its answer was complete")
+            return
+        try:
+            link.data_received(last_chunk(trailers))
+        except Malformed as malformed:
+            link.spoiled(str(malformed))
+
+    def settled(self) -> None:
+        if self.input_ended and self.output_ended:
+            self.connection.forget(self)
+
+    def lost(self, code: int) -> None:
+        link, self.protocol = self.protocol, None
+        self.closing = True
+        if link is None:
+            return
+        if self.connection.over:
+            link.connection_lost(None)
+            return
+        link.connected = False
+        if code == REFUSED_STREAM:
+            link.refused()
+        else:
+            link.spoiled(f"the component reset the stream (error {code})")
+
+
+def link_to(gateway: Gateway, instance: Instance) -> ContainerLink:
+    """A connection of the kind that the instance wants; `connected` where it is there already."""
+    return StreamLink(gateway, instance) if instance.address.http2 else ContainerLink(gateway, instance)
