@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Protocol
 
 from maelstrom.activation.converge import Converger, new_instance
 from maelstrom.activation.deployment import Deployment
 from maelstrom.activation.instance import Instance
+from maelstrom.activation.pool import Pool
 from maelstrom.activation.starts import Starter, same_run, take_observed
 from maelstrom.model.errors import MaelstromError
 from maelstrom.model.image import same_image
@@ -30,6 +31,18 @@ LOOK_SECONDS = 0.05  # less than an engine needs to give a freed address to a co
 Spawn = Callable[[Coroutine[Any, Any, Any], str], "asyncio.Task[Any]"]
 
 
+class FormerProcess(Protocol):
+    """The process that had this node before, while it still works requests."""
+
+    def adopted(self, pool: Pool, instance: Instance) -> None:
+        """This instance is ours now: what the former still uses of it counts."""
+        ...
+
+    async def unused(self, instance: str) -> None:
+        """Until the former has no request on an instance that was not adopted."""
+        ...
+
+
 class Watch:
     """Follows the engine's events."""
 
@@ -40,6 +53,7 @@ class Watch:
         self._spawn = spawn
         self._adopted = False
         self._looks = False  # at processes, while the engine is lost
+        self.former: FormerProcess | None = None  # that still drains
         self.lost = ""  # why the engine cannot be reached; empty while it can
         self.listed = asyncio.Event()  # the first full list was worked: adopted containers are known
 
@@ -136,10 +150,14 @@ class Watch:
             return True
         deployment.target += 1
         self._converger.adopt(deployment, instance)
+        if self.former is not None:
+            self.former.adopted(deployment.pool, instance)
         return True
 
     async def _remove(self, container: Observed) -> None:
         what = container.component.full_name if container.component is not None else "a helper"
+        if self.former is not None:
+            await self.former.unused(container.instance)
         log.info("removing container %s of %s: not wanted any more", container.container[:12], what)
         try:
             if container.running and not container.paused:

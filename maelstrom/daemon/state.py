@@ -46,8 +46,7 @@ class StateDirectory:
             by = f" by process {holder}" if holder else ""
             raise StateInUse(f"the state directory {path} is in use{by}") from error
         try:
-            os.ftruncate(lock, 0)
-            os.pwrite(lock, str(os.getpid()).encode(), 0)
+            _name_holder(lock)
         except OSError as error:
             os.close(lock)
             raise _unusable(path, error) from error
@@ -55,8 +54,23 @@ class StateDirectory:
         state.remove_ready()  # a former process that was killed may have left it
         return state
 
-    def close(self) -> None:
-        self.remove_ready()
+    @classmethod
+    def inherit(cls, path: Path, lock: int) -> StateDirectory:
+        """The directory of the process before this one, which has handed its lock on; `take_over` makes it ours."""
+        return cls(path, lock)
+
+    def take_over(self) -> None:
+        """The process before this one holds it no more."""
+        _name_holder(self._lock)
+
+    @property
+    def lock(self) -> int:
+        """The descriptor to hand on: whoever has it open holds the directory."""
+        return self._lock
+
+    def close(self, *, handed_on: bool = False) -> None:
+        if not handed_on:
+            self.remove_ready()
         os.close(self._lock)
 
     def identity(self) -> str:
@@ -125,6 +139,11 @@ class StateDirectory:
             temporary.replace(self.path / name)
         except OSError as error:
             raise _unusable(self.path, error) from error
+
+
+def _name_holder(lock: int) -> None:
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, str(os.getpid()).encode(), 0)
 
 
 def make_directory(path: Path) -> None:

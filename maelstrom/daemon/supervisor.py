@@ -38,14 +38,14 @@ class Supervisor:
     def __init__(self) -> None:
         self.loops: dict[str, LoopState] = {}
         self.ending = False  # loops may end by themselves from now on
-        self._loop_tasks: list[asyncio.Task[None]] = []
+        self._loop_tasks: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def keep(self, name: str, run: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
         """Keeps an endless loop running until the end."""
         state = self.loops[name] = LoopState(name)
         task = asyncio.create_task(self._keep(state, run), name=name)
-        self._loop_tasks.append(task)
+        self._loop_tasks[name] = task
         return task
 
     async def _keep(self, state: LoopState, run: Callable[[], Awaitable[None]]) -> None:
@@ -90,12 +90,13 @@ class Supervisor:
             _, tasks = await asyncio.wait(tasks, timeout=seconds)
         return sorted(task.get_name() for task in tasks)
 
-    async def end_loops(self) -> None:
-        await _cancel(self._loop_tasks)
+    async def end_loops(self, *names: str) -> None:
+        """These, or all of them."""
+        await _cancel([task for name, task in self._loop_tasks.items() if not names or name in names])
 
     async def end(self) -> None:
         """Cancels whatever is left and waits for it."""
-        await _cancel(self._loop_tasks)
+        await self.end_loops()
         while self._tasks:
             await _cancel(list(self._tasks))
 

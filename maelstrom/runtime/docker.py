@@ -229,12 +229,13 @@ class DockerRuntime:
         await self.reach()
         await self._sandboxes.fill()
 
-    async def close(self, seconds: float = UNWANTED_SECONDS) -> None:
+    async def close(self, seconds: float = UNWANTED_SECONDS, *, followed: bool = False) -> None:
         """Calls under way are given up, streams are cut, threads end; containers stay, unused sandboxes go.
 
         `seconds`: how long at most is waited for the removal of those, and of containers whose maker was cancelled.
+        `followed`: another process has taken the sandboxes over.
         """
-        self._sandboxes.close()
+        self._sandboxes.close(followed=followed)
         await self._discards.settle(seconds)
         self._engine.close()
 

@@ -154,10 +154,10 @@ class Sandboxes:
         self._look_whether_wanted()
         return others
 
-    def close(self) -> None:
-        """Those that are lent stay with their containers."""
+    def close(self, *, followed: bool = False) -> None:
+        """Those that are lent stay with their containers; the others are removed, or left to the next process."""
         self.most = 0
-        for sandbox in self._ready:
+        for sandbox in self._ready if not followed else ():
             self._discards.remove(sandbox)
         self._ready.clear()
 
