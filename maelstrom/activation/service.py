@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
+from maelstrom.activation.callers import ContainerAddresses
 from maelstrom.activation.converge import Converger
 from maelstrom.activation.deployment import Deployment
 from maelstrom.activation.governor import Governor
@@ -58,6 +59,7 @@ class Activation:
             memory_mib=memory_mib,
         )
         self.watch = Watch(runtime, self.converger, self._starter, spawn)
+        self.callers = ContainerAddresses(self.converger.deployments, self.watch.listed)
         self.health = Health(
             lambda: list(self.converger.deployments.values()), self.converger.drain, spawn, time.monotonic
         )

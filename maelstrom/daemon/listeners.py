@@ -62,6 +62,7 @@ class Listeners:
             taken = await self._some_internal(listen.host if listen is not None else reach.listen)
         for one in taken:
             await gateway.listen(one.socket, Policy.internal())
+        gateway.doorkeeper.by_address = not reach.publication.publish
         anywhere = listen is None or listen.host in ("0.0.0.0", "::", "")
         callback = reach.callback if anywhere or listen is None else listen.host
         port = taken[0].bound.port

@@ -122,6 +122,7 @@ def _gateway(settings: Settings, activation: Activation, spawn: Spawn, inside: T
         access=AccessLog.of(settings.access_log),
         monotonic=time.monotonic,
         inside=inside,
+        callers=activation.callers,
     )
 
 

@@ -28,9 +28,10 @@ STATUSES: Final = {
     "draining": 503,
     "deadline": 504,
 }
-# Of requests to the node itself, on the internal listener only (see inside.py).
+# Of the internal listener only: callers of components (see doorkeeper.py), requests to the node itself (see inside.py).
 INSIDE_STATUSES: Final = {
     "output_refused": 400,
+    "forbidden": 403,
     "invalid_task_token": 404,
     "method_not_allowed": 405,
     "task_gone": 410,
@@ -47,6 +48,7 @@ REASONS: Final = {
     200: b"OK",
     204: b"No Content",
     400: b"Bad Request",
+    403: b"Forbidden",
     404: b"Not Found",
     405: b"Method Not Allowed",
     408: b"Request Timeout",

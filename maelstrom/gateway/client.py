@@ -37,6 +37,7 @@ from maelstrom.model.errors import (
 if TYPE_CHECKING:
     from maelstrom.gateway.inside import Inside
     from maelstrom.gateway.listener import Listener
+    from maelstrom.model.component import ComponentKey
 
 INPUT_AHEAD: Final = 65536  # bytes of pipelined requests read while another one is answered
 LOOK_SECONDS: Final = 5.0  # a connection with a request is looked at at least so often
@@ -61,6 +62,7 @@ class Client(Spoken):
         "_slow",
         "_until",
         "body",
+        "caller",
         "exchange",
         "gateway",
         "holds",
@@ -89,6 +91,7 @@ class Client(Spoken):
         self.peer = b""
         self.local = b""
         self.trusted = False
+        self.caller: ComponentKey | None = None  # on the internal listener
         self.watched_at = inf
         self._input = b""  # read, not yet used
         self._remembered: Prepared | None = None
@@ -116,6 +119,8 @@ class Client(Spoken):
         self.trusted = self.policy.trusts(address)
         self._until = self.gateway.monotonic() + self.gateway.limits.head_seconds
         self.gateway.timers.watch(self, self._until)
+        if self.policy.by_name:
+            self.gateway.doorkeeper.introduce(self, address)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.listener.forget(self)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine
 from socket import socket
 from typing import TYPE_CHECKING, Any
 
+from maelstrom.gateway.doorkeeper import Callers, Doorkeeper
 from maelstrom.gateway.listener import Listener
 from maelstrom.gateway.origin import Crowds
 from maelstrom.gateway.policy import Limits, Policy
@@ -48,10 +49,12 @@ class Gateway:
         access: AccessLog | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         inside: Inside | None = None,
+        callers: Callers | None = None,
     ) -> None:
         """`find`: the pool of a component by its full name, for the internal listener; None if there is none.
 
-        `inside` answers requests to this node itself, where a listener's policy reserves paths for them.
+        `inside` answers requests to this node itself, where a listener's policy reserves paths for them. `callers`: who
+        calls on the internal listener; without it nobody is known.
         """
         self.find = find
         self.spawn = spawn
@@ -59,6 +62,7 @@ class Gateway:
         self.access = access
         self.monotonic = monotonic
         self.inside = inside
+        self.doorkeeper = Doorkeeper(callers, monotonic)
         self.routes: RouteTable[Route] = RouteTable.build(())
         self.epoch = 0  # rises with each change of the routes: what a connection remembers is then void
         self.stats = GatewayStats()

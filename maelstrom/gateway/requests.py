@@ -151,6 +151,8 @@ def find_way(client: Client, head: RequestHead) -> Way:
                 path = b"/" + path
     if pool.closed:
         raise NoRoute("the component has been removed")
+    if client.policy.by_name:
+        gateway.doorkeeper.check(client, pool)
     target = gateway.target(pool)
     host_line = b"Host: %b\r\n" % client.local if head.flags & F_NO_HOST else b""
     before = b"%b %b HTTP/1.1\r\n%b" % (first.method, path, host_line)

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from maelstrom.model.answer_fields import Fairness
+from maelstrom.model.callers import Callers
 from maelstrom.model.definition import Definition
 from maelstrom.model.engine_fields import Image, Network, Ports, Ulimits
 from maelstrom.model.mount import Mounts
@@ -166,6 +167,12 @@ class ComponentDefinition(Definition):
         None,
         description="Seconds between two bytes of an exchange; where set, streams and upgrades live by it instead of"
         " the deadline. Unset: up to the deadline.",
+    )
+
+    allow: Callers = Field(
+        (),
+        description="Who else may call it through the internal gateway: projects, and components as `project_component`"
+        " or `project/component`; `*`: whoever gets to its address. Components of its own project always may.",
     )
 
     # http, health, rollout, logging, pulling

@@ -80,7 +80,7 @@ class Unauthorized(MaelstromError):
 
 
 class Forbidden(MaelstromError):
-    """A `Host` or `Origin` that the admin listener does not answer to."""
+    """A `Host` or `Origin` that the admin listener does not answer to; a component that the caller may not call."""
 
     code = "forbidden"
     default_hint = "use the daemon's own address, or allow the name with MAEL_ADMIN_HOSTS"
