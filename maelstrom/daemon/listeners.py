@@ -16,6 +16,8 @@ from maelstrom.model.errors import MaelstromError
 from maelstrom.model.settings import Listen, Settings
 from maelstrom.runtime.docker import DockerRuntime
 from maelstrom.runtime.reach import Reach
+from maelstrom.workers.crew import Crew
+from maelstrom.workers.line import Door
 
 log = logging.getLogger("maelstrom.daemon")
 
@@ -36,22 +38,27 @@ class Listeners:
         await server.start([one.socket for one in taken])
         self._status.addresses["admin"] = url_of(taken[0])
 
-    async def public(self, gateway: Gateway) -> None:
+    async def public(self, gateway: Gateway, crew: Crew | None) -> None:
         """Raises InvalidSettings for an address that cannot be had: nothing gets better by trying again."""
-        policy = Policy.public(self._settings)
         taken = await self.sockets.take("public", "MAEL_PUBLIC_LISTEN", self._settings.public_listen)
-        for one in taken:
-            await gateway.listen(one.socket, policy)
+        await self._serve(taken, gateway, crew)
         self._status.addresses["public"] = url_of(taken[0])
         self._status.public_all = [url_of(one) for one in taken]
 
-    async def public_tls(self, gateway: Gateway, tls: Tls) -> None:
+    async def public_tls(self, gateway: Gateway, crew: Crew | None, tls: Tls) -> None:
         """The same with TLS. Raises InvalidSettings."""
-        policy = Policy.public(self._settings)
         taken = await self.sockets.take("public-tls", "MAEL_PUBLIC_TLS_LISTEN", self._settings.public_tls_listen)
-        for one in taken:
-            await gateway.listen(one.socket, policy, tls=tls)
+        await self._serve(taken, gateway, crew, tls)
         self._status.addresses["public_tls"] = url_of(taken[0], "https")
+
+    async def _serve(self, taken: list[Listening], gateway: Gateway, crew: Crew | None, tls: Tls | None = None) -> None:
+        """By this process, or by the workers."""
+        policy = Policy.public(self._settings)
+        for one in taken:
+            if crew is None:
+                await gateway.listen(one.socket, policy, tls=tls)
+            else:
+                crew.doors.append(Door(one.socket, tls=tls is not None))
 
     async def internal(self, gateway: Gateway, runtime: DockerRuntime, reach: Reach) -> None:
         """Containers are told where it is."""

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 import maelstrom
 from maelstrom.daemon import logs
 from maelstrom.daemon.environment import Loaded, load
+from maelstrom.daemon.loop import loop_runner
 from maelstrom.daemon.state import make_directory
 from maelstrom.model.errors import InvalidSettings, MaelstromError, Unavailable
 
@@ -55,18 +56,10 @@ def _main(argv: Sequence[str]) -> int:
     logs.set_up(loaded.settings.log_format, loaded.settings.log_level)
     for notice in loaded.notices:
         log.warning("%s", notice)
-    if loaded.settings.gateway_workers > 1:
-        log.warning("this version serves the public gateway by one process, MAEL_GATEWAY_WORKERS changes nothing yet")
     loaded.export(os.environ)
     _allow_many_files()
     _share_memory()
-    try:
-        import uvloop
-
-        runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
-    except ImportError:
-        runner = asyncio.Runner()
-    with runner:
+    with loop_runner() as runner:
         if loaded.command == "migrate":
             return runner.run(_migrate(loaded))
         if loaded.command == "new-era":

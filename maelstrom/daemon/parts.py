@@ -18,6 +18,7 @@ from maelstrom.daemon.inside import TaskDoor
 from maelstrom.daemon.routing import Routing
 from maelstrom.daemon.state import StateDirectory
 from maelstrom.daemon.supervisor import Supervisor
+from maelstrom.daemon.worker import COMMAND
 from maelstrom.daemon.zone import local_zone
 from maelstrom.gateway import AccessLog, Gateway, Limits, Tls
 from maelstrom.gateway.handshake import SPOKEN
@@ -43,6 +44,7 @@ from maelstrom.sources.ports import Spawn
 from maelstrom.sources.sqs import SqsKind
 from maelstrom.sources.step_functions import StepFunctionsKind
 from maelstrom.sources.task_tokens import MessageTasks
+from maelstrom.workers.crew import Crew
 
 MIB = 1 << 20
 
@@ -61,6 +63,7 @@ class Parts:
     transport: Transport
     gateway: Gateway
     routing: Routing
+    crew: Crew | None  # None: this process serves the public listeners itself
     aws: AwsStepFunctions
     sqs: AwsSqs
     dead_letters: DeadLetters
@@ -89,7 +92,8 @@ def build(settings: Settings, supervisor: Supervisor, registry: Registry, state:
     )
     gateway = _gateway(settings, activation, spawn, TaskDoor(later))
     tls = Tls(list(SPOKEN))
-    routing = Routing(activation)
+    crew = _crew(settings, activation, gateway, supervisor)
+    routing = Routing(activation, None if crew is None else crew.in_flight)
     sqs = AwsSqs(aws.accounts)
     tokens = MessageTasks(aws, clock=clock, random=random.random)
     kinds: dict[SourceType, Kind[Any]] = {
@@ -100,8 +104,8 @@ def build(settings: Settings, supervisor: Supervisor, registry: Registry, state:
     owner = SourceOwner(kinds, view=view, leases=keeper, means=means, random=random.random)
     cron = _cron(settings, registry, state_id, keeper, view, means, activation)
     return Parts(
-        *(settings, supervisor, registry, view, keeper, runtime, activation, transport, gateway, routing),
-        *(aws, sqs, DeadLetters(sqs), owner, cron, tls, _certificates(settings, tls)),
+        *(settings, supervisor, registry, view, keeper, runtime, activation, transport, gateway, routing, crew),
+        *(aws, sqs, DeadLetters(sqs), owner, cron, tls, _certificates(settings, tls, crew)),
     )
 
 
@@ -126,9 +130,23 @@ def _gateway(settings: Settings, activation: Activation, spawn: Spawn, inside: T
     )
 
 
-def _certificates(settings: Settings, tls: Tls) -> Certificates:
+def _crew(settings: Settings, activation: Activation, gateway: Gateway, supervisor: Supervisor) -> Crew | None:
+    if settings.gateway_workers == 1:
+        return None
+    return Crew(
+        settings,
+        find=activation.find,
+        stats=gateway.stats,
+        spawn=supervisor.spawn,
+        command=COMMAND,
+    )
+
+
+def _certificates(settings: Settings, tls: Tls, crew: Crew | None) -> Certificates:
     def show(certificates: Sequence[Certificate]) -> None:
         tls.set(certificates, settings.tls_default_host)
+        if crew is not None:
+            crew.show(certificates)
 
     return Certificates(CertificateFiles(settings.tls_certificates), show=show, now=time.time)
 

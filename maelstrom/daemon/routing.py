@@ -5,15 +5,17 @@ Made anew at each change and swapped in one step, so a request sees the old or t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from maelstrom.activation.pool import Pool
-from maelstrom.gateway import Route
+from maelstrom.gateway import Additions, Route
 from maelstrom.model.component import ComponentKey
+from maelstrom.model.project_answers import ProjectAnswers
 from maelstrom.model.source import HttpSource, SourceKey
 from maelstrom.model.stored import Snapshot
 from maelstrom.plan.routes import RouteEntry, RouteTable
+from maelstrom.workers.briefing import Rule
 
 
 class Pools(Protocol):
@@ -28,9 +30,13 @@ class Routing:
     `hidden`: sources that get nothing, because an older one has the same host and path, each with that one.
     """
 
-    def __init__(self, activation: Pools) -> None:
+    def __init__(self, activation: Pools, workers: Callable[[str], int] | None = None) -> None:
+        """`workers`: how many requests the gateway's workers have open that came by a rule, by its tag."""
         self._activation = activation
+        self._workers = workers
+        self.rules: list[Rule] = []  # the last table, for workers
         self._routes: dict[SourceKey, Route] = {}
+        self._additions: dict[str, tuple[ProjectAnswers, Additions]] = {}
         self.hidden: dict[SourceKey, SourceKey] = {}
 
     def table(self, snapshot: Snapshot) -> RouteTable[Route]:
@@ -43,10 +49,12 @@ class Routing:
     def in_flight(self, key: SourceKey) -> int:
         """Requests open towards containers that came by this source."""
         route = self._routes.get(key)
-        return 0 if route is None else route.in_flight
+        own = 0 if route is None else route.in_flight
+        return own if self._workers is None else own + self._workers(tag_of(key))
 
     def _entries(self, snapshot: Snapshot) -> Iterator[RouteEntry[Route]]:
         routes: dict[SourceKey, Route] = {}
+        self.rules = []
         # every node gives equal rules to the same source: the one that was there first
         for key, source in sorted(snapshot.sources.items(), key=lambda item: item[1].id):
             rule = source.definition
@@ -58,7 +66,25 @@ class Routing:
             route = self._routes.get(key)
             if route is None or route.pool is not pool:
                 route = Route(pool)
+            route.additions = self._additions_of(key.project, snapshot)
             routes[key] = route
             if source.enabled:
                 yield RouteEntry(rule.hostname, rule.pathprefix, rule.stripprefix, route)
+                where = (rule.hostname, rule.pathprefix, rule.stripprefix)
+                self.rules.append(Rule(tag_of(key), *where, source.component.full_name))
         self._routes = routes
+        self._additions = {name: known for name, known in self._additions.items() if name in snapshot.answers}
+
+    def _additions_of(self, project: str, snapshot: Snapshot) -> Additions | None:
+        """Made anew only if the project says something else."""
+        answers = snapshot.answers.get(project)
+        if answers is None:
+            return None
+        known = self._additions.get(project)
+        if known is None or known[0] != answers:
+            known = self._additions[project] = (answers, Additions(answers))
+        return known[1]
+
+
+def tag_of(key: SourceKey) -> str:
+    return "/".join(key)

@@ -125,6 +125,8 @@ class Status:
             reasons.append("the node stops")
         elif not self.serving:
             reasons.append("the node starts")
+        elif parts.crew is not None and not parts.crew.serving:
+            reasons.append("no worker of the gateway serves")
         if parts.activation.watch.lost:
             reasons.append(f"the container engine cannot be reached: {parts.activation.watch.lost}")
         return reasons

@@ -1,0 +1,290 @@
+"""A worker's side of lent slots: pools whose instances have as many slots as were lent, and what is said about them.
+
+A claim of a lent slot is the pool's own and sends nothing. Pure: messages go to `send`, times are handed in (monotonic,
+s, which all processes of a machine share).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from math import isfinite
+from typing import Any, Final
+
+from maelstrom.activation.instance import Instance
+from maelstrom.activation.pool import Pool, Waiter
+from maelstrom.model.component import Component
+from maelstrom.model.errors import MaelstromError, NoRoute
+from maelstrom.model.instance import Address
+from maelstrom.workers.messages import Message, error_of
+
+KEEP_SECONDS: Final = 0.5  # an instance that was not used for so long is given back; less than any idle time-out
+SHORT_SECONDS: Final = 1.0  # so long after somebody had to ask for more, what there is is kept
+
+
+class Ticket:
+    """A waiter in a worker's pool: whoever serves it, both queues know."""
+
+    __slots__ = ("id", "patient", "pool", "waiter")
+
+    def __init__(self, pool: LentPool, id: int, waiter: Waiter) -> None:
+        self.pool = pool
+        self.id = id
+        self.waiter = waiter
+        self.patient = waiter.patient
+
+    def granted(self, instance: Instance) -> None:
+        self.pool.served_here(self)
+        self.waiter.granted(instance)
+
+    def refused(self, error: MaelstromError) -> None:
+        self.pool.served_here(self)
+        self.waiter.refused(error)
+
+    def seconds_left(self) -> float:
+        return self.waiter.seconds_left()
+
+    def fairness_key(self, by: str) -> bytes:
+        return self.waiter.fairness_key(by)
+
+
+class LentPool(Pool):
+    """A pool of lent slots. `instance.limit` is how many of its slots this worker has."""
+
+    __slots__ = ("_borrower", "pressed", "short_at", "tickets")
+
+    def __init__(self, component: Component, borrower: Borrower) -> None:
+        super().__init__(component, _nothing, _nothing)
+        self._borrower = borrower
+        self.pressed = False  # somebody else waits: nothing that is free is kept
+        self.short_at = float("-inf")  # monotonic; when there was last too little
+        self.tickets: dict[Waiter, Ticket] = {}
+
+    # what a door calls
+
+    def release(self, instance: Instance, now: float) -> None:
+        if self.pressed or instance.suspect or instance.state != "ready":
+            instance.limit -= 1  # first: nobody who waits here may take it
+            super().release(instance, now)
+            self._borrower.gives_back(instance, 1, 0)
+        else:
+            super().release(instance, now)
+
+    def withdraw(self, waiter: Waiter) -> bool:
+        ticket = self.tickets.get(waiter)
+        if ticket is None:
+            return False
+        self.served_here(ticket)
+        return super().withdraw(ticket)
+
+    def suspect(self, instance: Instance) -> None:
+        if instance.state == "ready" and not instance.suspect:
+            instance.suspect = True
+            self._borrower.doubts(instance)
+
+    def _enqueue(self, waiter: Waiter) -> None:
+        ticket = self._borrower.ticket(self, waiter)
+        super()._enqueue(ticket)
+        self.tickets[waiter] = ticket
+        self._borrower.wants(ticket)
+
+    # what the borrower and the tickets call
+
+    def served_here(self, ticket: Ticket) -> None:
+        """It waits no more, and the main process does not know yet."""
+        self.tickets.pop(ticket.waiter, None)
+        self._borrower.wants_no_more(ticket)
+
+    def serve(self, ticket: Ticket, instance: Instance) -> None:
+        """The slot that the main process granted to this very waiter."""
+        self.tickets.pop(ticket.waiter, None)
+        super().withdraw(ticket)
+        instance.in_flight += 1
+        self.in_flight += 1
+        ticket.waiter.granted(instance)
+
+    def refuse(self, ticket: Ticket, error: MaelstromError) -> None:
+        self.tickets.pop(ticket.waiter, None)
+        super().withdraw(ticket)
+        ticket.waiter.refused(error)
+
+
+class Holding:
+    """One instance of which this worker has, or had, slots."""
+
+    __slots__ = ("doubts", "instance", "pool", "told")
+
+    def __init__(self, pool: LentPool, instance: Instance) -> None:
+        self.pool = pool
+        self.instance = instance
+        self.doubts = 0  # how often the main process was told that it is suspect
+        self.told: tuple[int, float] | None = None  # slots not in use and the last use; None: something has changed
+
+
+class Borrower:
+    """All pools of one worker."""
+
+    def __init__(self, send: Callable[[Message], None], monotonic: Callable[[], float]) -> None:
+        self._send = send
+        self._monotonic = monotonic
+        self._next = 0
+        self._tickets: dict[int, Ticket] = {}
+        self.pools: dict[str, LentPool] = {}
+        self.holdings: dict[str, Holding] = {}
+
+    # what pools say
+
+    def ticket(self, pool: LentPool, waiter: Waiter) -> Ticket:
+        self._next += 1
+        return Ticket(pool, self._next, waiter)
+
+    def wants(self, ticket: Ticket) -> None:
+        self._tickets[ticket.id] = ticket
+        now = ticket.pool.short_at = self._monotonic()
+        component = ticket.pool.component
+        by = component.definition.fairness
+        key = ticket.fairness_key(by).decode("latin-1") if by else ""
+        self._send(
+            ["want", component.key.full_name, ticket.id, ticket.patient, _finite(now + ticket.seconds_left()), key]
+        )
+
+    def wants_no_more(self, ticket: Ticket) -> None:
+        if self._tickets.pop(ticket.id, None) is not None:
+            self._send(["unwant", ticket.id])
+
+    def gives_back(self, instance: Instance, slots: int, idle: int) -> None:
+        """They are taken out of the instance's limit already."""
+        self._send(["back", instance.id, slots, idle, _finite(instance.last_used)])
+        holding = self.holdings[instance.id]
+        holding.told = None
+        if instance.state != "ready" and not instance.limit:
+            del self.holdings[instance.id]
+
+    def doubts(self, instance: Instance) -> None:
+        self.holdings[instance.id].doubts += 1
+        self._send(["suspect", instance.id])
+        self._give_back_idle(instance)
+
+    # what the main process says
+
+    def follow(self, changed: Iterable[Component], removed: Iterable[str]) -> None:
+        """Components that are new, changed, or not there any more."""
+        for component in changed:
+            name = component.key.full_name
+            pool = self.pools.get(name)
+            if pool is None:
+                self.pools[name] = LentPool(component, self)
+            else:
+                pool.component = component
+                pool.closed = False
+        for name in removed:
+            pool = self.pools.get(name)
+            if pool is not None:
+                pool.closed = True
+                pool.refuse_all(NoRoute(f"{name} was removed"))
+
+    def introduce(self, component: str, id: str, version: int, host: str, port: int, ready_at: float) -> None:
+        """An instance of which slots will be lent."""
+        pool = self.pools.get(component)
+        if pool is None:
+            return  # removed meanwhile; what is granted of it goes back
+        instance = Instance(id, pool.component.key, version, "", 0)
+        instance.address = Address(host, port)
+        instance.state = "ready"
+        instance.ready_at = ready_at
+        pool.instances.append(instance)
+        self.holdings[id] = Holding(pool, instance)
+
+    def grant(self, id: str, ticket_id: int, extra: int, doubts: int) -> None:
+        """One slot for a waiter and some more. `doubts`: how many of ours had been heard when it was lent."""
+        ticket = self._tickets.pop(ticket_id, None)
+        holding = self.holdings.get(id)
+        if holding is None or holding.instance.state != "ready" or doubts < holding.doubts:
+            self._send(["back", id, 1 + extra, 1 + extra, None])
+            if ticket is not None:
+                self._again(ticket)
+            return
+        instance, pool = holding.instance, holding.pool
+        holding.told = None
+        instance.suspect = False
+        instance.limit += 1 + extra
+        if ticket is not None:
+            pool.serve(ticket, instance)
+        if pool.pressed:
+            self._give_back_idle(instance)
+        else:
+            pool.grant()
+
+    def refuse(self, ticket_id: int, code: str, message: str, hint: str, fields: dict[str, Any]) -> None:
+        ticket = self._tickets.pop(ticket_id, None)
+        if ticket is not None:
+            ticket.pool.refuse(ticket, error_of(code, message, hint, fields))
+
+    def press(self, component: str, pressed: bool) -> None:
+        pool = self.pools.get(component)
+        if pool is None:
+            return
+        pool.pressed = pressed
+        if pressed:
+            for instance in pool.instances:
+                self._give_back_idle(instance)
+
+    def recall(self, id: str) -> None:
+        """It drains or is suspect: no new requests until some are granted again."""
+        holding = self.holdings.get(id)
+        if holding is not None and holding.instance.state == "ready":
+            holding.instance.suspect = True
+            self._give_back_idle(holding.instance)
+
+    def gone(self, id: str) -> None:
+        """Its address may belong to a stranger from now on."""
+        holding = self.holdings.get(id)
+        if holding is None:
+            return
+        instance, pool = holding.instance, holding.pool
+        instance.state = "failed"
+        pool.instances.remove(instance)
+        if not instance.limit:
+            del self.holdings[id]
+        self._give_back_idle(instance)
+        instance.cut()
+
+    # from time to time
+
+    def look(self) -> None:
+        """Gives back what is not needed, and tells what is in use."""
+        now = self._monotonic()
+        for id, holding in list(self.holdings.items()):
+            instance, pool = holding.instance, holding.pool
+            idle = instance.limit - instance.in_flight
+            if idle and not instance.in_flight and now - instance.last_used >= KEEP_SECONDS <= now - pool.short_at:
+                self._give_back_idle(instance)
+            elif idle and now - pool.short_at >= SHORT_SECONDS:
+                self._give_back_idle(instance, (idle + 1) // 2)
+            told = instance.limit - instance.in_flight, instance.last_used
+            if told != holding.told:
+                holding.told = told
+                self._send(["told", id, told[0], _finite(told[1])])
+        for name in [name for name, pool in self.pools.items() if pool.closed and not pool.instances]:
+            del self.pools[name]
+
+    def _give_back_idle(self, instance: Instance, most: int | None = None) -> None:
+        idle = instance.limit - instance.in_flight
+        if most is not None:
+            idle = min(idle, most)
+        if idle > 0:
+            instance.limit -= idle
+            self.gives_back(instance, idle, idle)
+
+    def _again(self, ticket: Ticket) -> None:
+        """What it was granted could not be used: it asks anew, as the last of all."""
+        self._next += 1
+        ticket.id = self._next
+        self.wants(ticket)
+
+
+def _nothing(pool: Pool) -> None:
+    """Mirrors start and stop nothing."""
+
+
+def _finite(moment: float) -> float | None:
+    return moment if isfinite(moment) else None

@@ -1,0 +1,97 @@
+"""What a worker is told of components, routes and settings, as messages and back. Pure.
+
+A worker gets what requests need: keys of certificates, but no environments of components and no secret of the settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from maelstrom.model.certificate import Certificate
+from maelstrom.model.component import Component, ComponentDefinition, ComponentKey
+from maelstrom.model.settings import Settings
+from maelstrom.workers.messages import Message
+
+SECRETS: Final = {"admin_token": "", "database_url": "sqlite://", "database_listen_url": ""}
+_NOT_FOR_WORKERS: Final = {"environment", "pullusername", "pullpassword", "pullcommand", "logdriveroptions"}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One way in: host and path as `plan.routes.RouteEntry` has them. `tag` names it in what workers tell."""
+
+    tag: str
+    hostname: str
+    pathprefix: str
+    stripprefix: bool
+    component: str  # its full name
+
+
+def settings_message(settings: Settings) -> Message:
+    return ["settings", {**settings.model_dump(mode="json"), **SECRETS, "state_dir": "/"}]
+
+
+def settings_of(given: dict[str, Any]) -> Settings:
+    return Settings.model_validate({**given, "state_dir": Path(given["state_dir"])})
+
+
+def components_message(changed: Iterable[Component], removed: Iterable[str]) -> Message:
+    rows = [[*c.key, c.version, c.generation, c.definition.model_dump_json(exclude=_NOT_FOR_WORKERS)] for c in changed]
+    return ["components", rows, list(removed)]
+
+
+def components_of(rows: Iterable[list[Any]]) -> list[Component]:
+    return [
+        Component(ComponentKey(project, name), version, generation, ComponentDefinition.model_validate_json(definition))
+        for project, name, version, generation, definition in rows
+    ]
+
+
+def routes_message(rules: Iterable[Rule]) -> Message:
+    return ["routes", [[r.tag, r.hostname, r.pathprefix, r.stripprefix, r.component] for r in rules]]
+
+
+def rules_of(rows: Iterable[list[Any]]) -> list[Rule]:
+    return [Rule(*row) for row in rows]
+
+
+def certificates_message(certificates: Iterable[Certificate]) -> Message:
+    return [
+        "certificates",
+        [[list(c.names), c.chain.decode(), c.key.decode(), *astuple(c)[3:]] for c in certificates],
+    ]
+
+
+def certificates_of(rows: Iterable[list[Any]]) -> list[Certificate]:
+    return [Certificate(tuple(names), chain.encode(), key.encode(), *rest) for names, chain, key, *rest in rows]
+
+
+class Briefing:
+    """What the workers have been told last, so that only changes are told."""
+
+    def __init__(self) -> None:
+        self._components: dict[str, Component] = {}
+        self._rules: tuple[Rule, ...] = ()
+        self._certificates: Message | None = None
+
+    def all(self) -> list[Message]:
+        """For one that has just begun."""
+        shown = [] if self._certificates is None else [self._certificates]
+        return [*shown, components_message(self._components.values(), ()), routes_message(self._rules)]
+
+    def show(self, certificates: Iterable[Certificate]) -> Message:
+        self._certificates = certificates_message(certificates)
+        return self._certificates
+
+    def changes(self, components: Mapping[ComponentKey, Component], rules: Iterable[Rule]) -> list[Message]:
+        """What is new: components first, as routes lead to them."""
+        known, wanted = self._components, {key.full_name: component for key, component in components.items()}
+        changed = [component for name, component in wanted.items() if known.get(name) != component]
+        removed = [name for name in known if name not in wanted]
+        self._components = wanted
+        messages = [components_message(changed, removed)] if changed or removed else []
+        told, self._rules = self._rules, tuple(rules)
+        return [*messages, routes_message(self._rules)] if told != self._rules else messages

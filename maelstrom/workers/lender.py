@@ -1,0 +1,283 @@
+"""The main process's side of lent slots: who has how many of which instance, who waits, who must give back. Pure.
+
+Rules, checked by the property tests: what is lent is claimed in the main pool; what a dead worker had comes back once,
+and only when it is said to be safe; a worker is pressed as long as somebody else waits for the same component. It must
+not know of sockets or processes: messages go to `Branch.send`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import inf
+from typing import Any, Final, cast
+
+from maelstrom.activation.instance import Instance
+from maelstrom.activation.pool import Pool
+from maelstrom.model.errors import MaelstromError, NoRoute
+from maelstrom.workers.messages import Message
+
+Host = tuple[str, int]
+Wish = tuple[bool, float | None, str]  # whether it is patient, its deadline (monotonic; None: none), its fairness key
+
+NEVER: Final = -inf
+EXTRA_MOST: Final = 1024  # slots lent at once beyond those that were asked for
+
+
+class Seeker:
+    """A waiter of a worker, in its place in the main pool's queue."""
+
+    __slots__ = ("_key", "_until", "branch", "id", "lender", "patient", "pool")
+
+    def __init__(self, lender: Lender, branch: Branch, pool: Pool, id: int, wish: Wish) -> None:
+        self.lender = lender
+        self.branch = branch
+        self.pool = pool
+        self.id = id
+        self.patient, self._until, self._key = wish
+
+    def seconds_left(self) -> float:
+        return inf if self._until is None else self._until - self.lender.monotonic()
+
+    def fairness_key(self, by: str) -> bytes:
+        return self._key.encode("latin-1")
+
+    def granted(self, instance: Instance) -> None:
+        self.lender.granted(self, instance)
+
+    def refused(self, error: MaelstromError) -> None:
+        self.branch.forget(self)
+        self.branch.refuse(self.id, error)
+
+
+class Loan:
+    """Slots of one instance that one worker has. As a link of the instance it is told when that is gone."""
+
+    __slots__ = ("_branch", "doubts", "gone", "instance", "pool", "slots", "spare")
+
+    def __init__(self, branch: Branch, pool: Pool, instance: Instance) -> None:
+        self._branch = branch
+        self.pool = pool
+        self.instance = instance
+        self.slots = 0
+        self.spare = 0  # of them, as the worker last told, not in use
+        self.doubts = 0  # how often the worker has said that the instance is suspect
+        self.gone = False
+
+    def lost(self) -> None:
+        self.gone = True
+        self._branch.send(["gone", self.instance.id])
+        if not self.slots:
+            self._branch.loans.pop(self.instance.id, None)
+
+    def not_used(self, spare: int) -> None:
+        self.instance.spare += spare - self.spare
+        self.spare = spare
+
+
+class Branch:
+    """One worker, as the main process sees it."""
+
+    def __init__(self, send: Callable[[Message], None]) -> None:
+        self._send = send
+        self._open = True
+        self.seekers: dict[int, Seeker] = {}
+        self.waiting: dict[Pool, int] = {}  # how many of them wait in which pool
+        self.loans: dict[str, Loan] = {}  # by the instance's id; also those without slots while the instance lives
+        self.pressed: set[Pool] = set()
+        self.borrows: set[Pool] = set()  # pools that it ever had a slot of
+
+    def send(self, message: Message) -> None:
+        if self._open:
+            self._send(message)
+
+    def silence(self) -> None:
+        """Nobody listens any more."""
+        self._open = False
+
+    def refuse(self, id: int, error: MaelstromError) -> None:
+        self.send(["refuse", id, error.code, error.message, error.hint, error.fields])
+
+    def expect(self, seeker: Seeker) -> None:
+        self.seekers[seeker.id] = seeker
+        self.waiting[seeker.pool] = self.waiting.get(seeker.pool, 0) + 1
+
+    def forget(self, seeker: Seeker) -> None:
+        del self.seekers[seeker.id]
+        left = self.waiting[seeker.pool] - 1
+        if left:
+            self.waiting[seeker.pool] = left
+        else:
+            del self.waiting[seeker.pool]
+
+
+class Lender:
+    """All lent slots of this node. Implements `activation.pool.Lender`."""
+
+    def __init__(self, find: Callable[[str], Pool | None], monotonic: Callable[[], float]) -> None:
+        """`find`: the pool of a component by its full name; None if there is none."""
+        self._find = find
+        self.monotonic = monotonic
+        self.branches: list[Branch] = []
+
+    # workers that come and go
+
+    def join(self, send: Callable[[Message], None]) -> Branch:
+        branch = Branch(send)
+        self.branches.append(branch)
+        return branch
+
+    def silent(self, branch: Branch) -> None:
+        """It says nothing any more: nobody of it waits. What it has it may still be using."""
+        branch.silence()
+        pools = set(branch.waiting)
+        for seeker in list(branch.seekers.values()):
+            branch.forget(seeker)
+            seeker.pool.withdraw(seeker)
+        for pool in pools:
+            self._review(pool)
+
+    def settle(self, branch: Branch, held: Mapping[Host, int]) -> int:
+        """Its process is gone: its slots come back but for `held`, by the instance's address; how many did not."""
+        if branch in self.branches:
+            self.branches.remove(branch)
+        left = 0
+        for loan in list(branch.loans.values()):
+            address = loan.instance.address
+            kept = min(loan.slots, held.get((address.host, address.port), 0))
+            loan.not_used(0)
+            self._take_back(branch, loan, loan.slots - kept, NEVER)
+            if not kept:
+                branch.loans.pop(loan.instance.id, None)
+                loan.instance.links.discard(loan)
+            left += kept
+        return left
+
+    # what workers say
+
+    def want(self, branch: Branch, component: str, id: int, *wish: Any) -> None:
+        """One more of its callers waits; `wish`: what a Wish has."""
+        pool = self._find(component)
+        seeker = Seeker(self, branch, pool, id, cast(Wish, wish)) if pool is not None else None
+        if pool is None or seeker is None:
+            branch.refuse(id, NoRoute(f"there is no component {component}"))
+            return
+        pool.lender = self
+        branch.expect(seeker)
+        try:
+            instance = pool.claim(seeker)
+        except MaelstromError as error:
+            branch.forget(seeker)
+            branch.refuse(id, error)
+            return
+        if instance is not None:
+            self.granted(seeker, instance)
+        else:
+            self._review(pool)
+
+    def unwant(self, branch: Branch, id: int) -> None:
+        """It left, or got a slot that the worker had. One that was granted meanwhile is at the worker's disposal."""
+        seeker = branch.seekers.get(id)
+        if seeker is not None:
+            branch.forget(seeker)
+            seeker.pool.withdraw(seeker)
+            self._review(seeker.pool)
+
+    def back(self, branch: Branch, id: str, slots: int, idle: int, used: float | None) -> None:
+        """Slots of an instance are back, `idle` of them not in use before; `used`: see `Pool.take_back`."""
+        loan = branch.loans.get(id)
+        if loan is None:
+            return
+        loan.not_used(max(0, loan.spare - idle))
+        self._take_back(branch, loan, min(slots, loan.slots), NEVER if used is None else used)
+        if loan.gone and not loan.slots:
+            branch.loans.pop(id, None)
+
+    def suspect(self, branch: Branch, id: str) -> None:
+        loan = branch.loans.get(id)
+        if loan is not None:
+            loan.doubts += 1
+            loan.pool.suspect(loan.instance)
+
+    def told(self, branch: Branch, id: str, spare: int, used: float | None) -> None:
+        """How much of what it has is not in use; what was lent since it said so is counted as in use."""
+        loan = branch.loans.get(id)
+        if loan is not None:
+            loan.not_used(min(spare, loan.slots))
+            loan.instance.last_used = max(loan.instance.last_used, NEVER if used is None else used)
+
+    # what pools say
+
+    def wanted(self, pool: Pool) -> None:
+        self._review(pool)
+
+    def recall(self, pool: Pool, instance: Instance) -> None:
+        for branch in self.branches:
+            if instance.id in branch.loans:
+                branch.send(["recall", instance.id])
+
+    def granted(self, seeker: Seeker, instance: Instance) -> None:
+        """A waiter's turn has come: the slot is lent, and more with it if nobody waits."""
+        branch, pool = seeker.branch, seeker.pool
+        branch.forget(seeker)
+        loan = branch.loans.get(instance.id)
+        if loan is None:
+            loan = branch.loans[instance.id] = Loan(branch, pool, instance)
+            instance.links.add(loan)
+            branch.borrows.add(pool)
+            branch.send(_introduction(pool, instance))
+        loan.slots += 1
+        extra = self._extra(pool, loan)
+        if extra:
+            pool.lend(instance, extra)
+            loan.slots += extra
+            loan.not_used(loan.spare + extra)
+        branch.send(["grant", instance.id, seeker.id, extra, loan.doubts])
+        self._review(pool)
+
+    def _take_back(self, branch: Branch, loan: Loan, slots: int, used: float) -> None:
+        loan.slots -= slots
+        loan.not_used(min(loan.spare, loan.slots))
+        if slots:
+            loan.pool.take_back(loan.instance, slots, used)
+        self._review(loan.pool)
+
+    def _review(self, pool: Pool) -> None:
+        """Who must not keep what it has, because somebody else waits."""
+        waiting = len(pool.queue)
+        for branch in self.branches:
+            press = waiting > branch.waiting.get(pool, 0)
+            if press != (pool in branch.pressed) and pool in branch.borrows:
+                branch.send(["press", pool.component.key.full_name, press])
+                if press:
+                    branch.pressed.add(pool)
+                else:
+                    branch.pressed.discard(pool)
+
+    def _extra(self, pool: Pool, loan: Loan) -> int:
+        """As many again as it has, within half of what is free and its equal part: who asks often is lent much."""
+        if pool.queue:
+            return 0
+        instance = loan.instance
+        part = instance.limit // len(self.branches) - loan.slots
+        return max(0, min(loan.slots, (instance.limit - instance.in_flight) // 2, part, EXTRA_MOST))
+
+    def forget_closed(self) -> None:
+        """What was kept of components that are removed."""
+        for branch in self.branches:
+            kept = {loan.pool for loan in branch.loans.values()}
+            gone = {pool for pool in branch.borrows if pool.closed and pool not in kept}
+            branch.borrows -= gone
+            branch.pressed -= gone
+
+
+def _introduction(pool: Pool, instance: Instance) -> Message:
+    address = instance.address
+    return [
+        "instance",
+        pool.component.key.full_name,
+        instance.id,
+        instance.version,
+        address.host,
+        address.port,
+        instance.ready_at,
+    ]
