@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from maelstrom.gateway import AccessLog, Limits, Listener, Policy, Tls
+from maelstrom.gateway.http2 import Http2
 from maelstrom.model.settings import Listen
 from tests.integration.gateway.world import World, world
 from tests.support.certificates import Authority
 from tests.support.http2 import Http2Caller
+from tests.support.wait import eventually
 
 AUTHORITY = Authority()
 CERTIFICATE = AUTHORITY.certificate("a.test")
@@ -28,6 +30,13 @@ class Secure:
         caller = await Http2Caller.open(host, port, AUTHORITY.trust("h2"))
         self.callers.append(caller)
         return caller
+
+    async def connection(self) -> Http2:
+        """The gateway's end of the only one that is open."""
+        await eventually(lambda: [type(one) for one in self.listener._clients] == [Http2])
+        [connection] = self.listener._clients
+        assert isinstance(connection, Http2)
+        return connection
 
 
 @contextlib.asynccontextmanager
