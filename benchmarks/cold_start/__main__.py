@@ -13,13 +13,16 @@ import docker
 
 from benchmarks.cold_start import crowd
 from benchmarks.cold_start.daemon import Daemon
-from benchmarks.cold_start.ways import docker_run, runtime_start
+from benchmarks.cold_start.ways import Frozen, docker_run, runtime_start
 from maelstrom.runtime.docker import DockerRuntime
 from tools import base_image, engine_api
 
 IMAGE = "maelstrom-bench-cold-start:1"
 CLUSTER = f"bench-{os.getpid()}"
 BASELINE = "docker run -d"
+UNPAUSE = "the engine's unpause"
+WAKE = "maelstromd, frozen"
+FROZEN = {"idlebehavior": "pause", "stopafterseconds": 86_400}
 
 Way = Callable[[], Awaitable[dict[str, float]]]
 
@@ -48,11 +51,18 @@ async def measure(image: str, port: int, runs: int) -> dict[str, list[dict[str, 
     client = docker.APIClient(version="auto")
     plain, pooled = runtime_with(0), runtime_with(1)
     daemon = await asyncio.to_thread(Daemon, CLUSTER, image, port)
+    without = await asyncio.to_thread(lambda: Daemon(f"{CLUSTER}-without", image, port, pool=0))
+    sleepy = await asyncio.to_thread(lambda: Daemon(f"{CLUSTER}-frozen", image, port, pool=0, **FROZEN))
+    await sleepy.ask("/")
+    frozen = Frozen(client, image)
     ways: dict[str, Way] = {
         BASELINE: lambda: docker_run(client, image, port),
         "runtime, plain": lambda: runtime_start(plain, image, port),
         "runtime, sandbox ready": lambda: runtime_start(pooled, image, port),
         "maelstromd": lambda: daemon.request(client),
+        "maelstromd, no sandboxes": lambda: without.request(client),
+        UNPAUSE: frozen.unpause,
+        WAKE: lambda: sleepy.wake(client),
     }
     results: dict[str, list[dict[str, float]]] = {name: [] for name in ways}
     try:
@@ -63,7 +73,9 @@ async def measure(image: str, port: int, runs: int) -> dict[str, list[dict[str, 
             for name, way in ways.items():
                 results[name].append(await way())
     finally:
-        await asyncio.to_thread(daemon.stop)
+        for one in (daemon, without, sleepy):
+            await asyncio.to_thread(one.stop)
+        frozen.remove()
         await plain.close()
         await pooled.close()
         client.close()
@@ -91,6 +103,8 @@ def report(results: dict[str, list[dict[str, float]]]) -> None:
             label = name if phase == "total" else f"  {phase}"
             ratio = f"{median / baseline:8.2f}" if phase == "total" else ""
             print(f"{label:28}{median:9.1f}{ninety:9.1f}{values[0]:9.1f}{values[-1]:9.1f}{ratio}")
+    wake, unpause = (statistics.median(row["total"] for row in results[name]) for name in (WAKE, UNPAUSE))
+    print(f"a request to a frozen one is answered {wake - unpause:.1f} ms after what the engine's unpause takes")
 
 
 if __name__ == "__main__":

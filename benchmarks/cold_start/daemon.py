@@ -21,12 +21,14 @@ POOL = 2  # network sandboxes, as by default
 
 
 class Daemon:
-    """One daemon with one component, which is gone again a second after each request."""
+    """One daemon with one component, which is gone again a second after each request, or frozen."""
 
-    def __init__(self, cluster: str, image: str, port: int) -> None:
+    def __init__(self, cluster: str, image: str, port: int, *, pool: int = POOL, **fields: object) -> None:
+        """`pool`: network sandboxes kept ready. `fields`: of the component, in place of the usual."""
         self._directory = tempfile.TemporaryDirectory(prefix="maelstrom-bench-")
         self._state = Path(self._directory.name) / "state"
         self._cluster = cluster
+        self._pool = pool
         self._environ = {
             **os.environ,
             "MAEL_STATE_DIR": str(self._state),
@@ -36,18 +38,24 @@ class Daemon:
             "MAEL_ADMIN_LISTEN": "127.0.0.1:0",
             "MAEL_INTERNAL_LISTEN": "127.0.0.1:0",
             "MAEL_STOP_CONTAINERS": "true",
-            "MAEL_SANDBOX_POOL": str(POOL),
+            "MAEL_SANDBOX_POOL": str(pool),
             "MAEL_LOG_LEVEL": "warning",
         }
         self._process = subprocess.Popen([str(BIN / "maelstromd")], env=self._environ)
         self._address = self._wait_ready()
-        self.put("bench", {"cold": component(image, port, "/")})
+        self.put("bench", {"cold": {**component(image, port, "/"), **fields}})
 
     async def request(self, client: docker.APIClient) -> dict[str, float]:
         """Asks once, then waits until all is as before: what follows is measured on an engine at rest."""
         total = await self.ask("/")
         await self.settle(client)
         return {"total": total}
+
+    async def wake(self, client: docker.APIClient) -> dict[str, float]:
+        """Waits until the component is frozen, then asks once."""
+        while [c["State"] for c in self._listed(client, "maelstrom_component")] != ["paused"]:  # noqa: ASYNC110 - likewise
+            await asyncio.sleep(0.05)
+        return {"total": await self.ask("/")}
 
     async def ask(self, path: str) -> float:
         """One request on a connection of its own; ms until its whole answer."""
@@ -73,7 +81,10 @@ class Daemon:
 
     def _as_before(self, client: docker.APIClient) -> bool:
         sandboxes = self._listed(client, "maelstrom_sandbox")
-        return not self._listed(client, "maelstrom_component") and [s["State"] for s in sandboxes] == ["running"] * POOL
+        return (
+            not self._listed(client, "maelstrom_component")
+            and [s["State"] for s in sandboxes] == ["running"] * self._pool
+        )
 
     def _listed(self, client: docker.APIClient, label: str) -> list[Any]:
         filters = {"label": [f"maelstrom_node={self._cluster}-daemon", label]}

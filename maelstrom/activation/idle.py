@@ -142,6 +142,6 @@ class IdleTier:
     def adopt(self, deployment: Deployment, instance: Instance) -> None:
         """A frozen one of a former process: its time until it is stopped begins anew."""
         instance.state = "frozen"
-        instance.frozen_at = instance.last_used = self._monotonic()
+        instance.frozen_at = self._monotonic()
         deployment.pool.instances.append(instance)
         self._starter.adopted(deployment.component, instance)

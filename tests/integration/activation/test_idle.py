@@ -61,6 +61,22 @@ async def test_it_is_frozen_when_idle_and_woken_by_the_next_caller_with_a_receip
     await is_frozen(here)
 
 
+async def test_connections_that_are_kept_to_it_are_closed_when_it_is_frozen(here: Here) -> None:
+    class Kept:
+        closed = False
+
+        def lost(self) -> None:
+            self.closed = True
+
+    here.put(**PAUSE)
+    assert (await here.ask()).status == 200
+    instance, link = the(here), Kept()
+    instance.links.add(link)
+    instance.idle.append(link)
+    await is_frozen(here)
+    assert (link.closed, instance.idle, instance.links) == (True, [], set())
+
+
 async def test_it_is_stopped_when_it_was_frozen_long_enough(here: Here, engine: FakeEngine) -> None:
     here.put(**PAUSE, stopafterseconds=1000)
     await frozen(here)
@@ -238,6 +254,8 @@ async def test_the_next_process_adopts_a_frozen_one_as_it_is(engine: FakeEngine)
     second.put(**PAUSE)
     await second.start()
     try:
+        begun = second.activation.converger.last_pass
+        await eventually(lambda: second.activation.converger.last_pass > begun + 0.6)
         assert second.states() == [(1, "frozen")]
         assert engine.containers[kept].paused
         assert (await second.ask()).status == 200
