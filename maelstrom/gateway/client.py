@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from maelstrom.gateway.answers import answer, code_of, plain, status_of
 from maelstrom.gateway.bodies import ChunkedBody, CountedBody
+from maelstrom.gateway.compiled import mypyc_attr
 from maelstrom.gateway.container import HIGH_WATER, REMEMBERED_HEAD, reset
 from maelstrom.gateway.exchange import AHEAD, GONE_SECONDS, Exchange
 from maelstrom.gateway.first_lines import F_CHUNKED, F_KEEP
@@ -46,6 +47,7 @@ CLOSE_SECONDS: Final = 30.0  # for what is still to be written when a connection
 _CLOSED_STATES: Final = frozenset((7, 8))  # TCP_CLOSE, TCP_CLOSE_WAIT: the peer has ended its side, or all of it
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Client(Spoken):
     """One connection. `keep`: it serves another request after this one."""
 
@@ -245,6 +247,7 @@ class Client(Spoken):
         exchange = self.exchange = Exchange(self, prepared, now)
         at = now + (target.watch_seconds if prepared.seconds is None else prepared.seconds)
         head = prepared.head
+        lives = True
         if head.length > 0 or head.flags & F_CHUNKED:
             self.body = ChunkedBody(REQUEST_LINES) if head.flags & F_CHUNKED else CountedBody(head.length)
             self._body_at = now
@@ -252,9 +255,10 @@ class Client(Spoken):
             if rest:
                 self._body(exchange, self.body, rest)
                 rest, self._input = self._input, b""
+            lives = self._serves(exchange)
         if at < self.watched_at:
             self.gateway.timers.watch(self, at)
-        if self.exchange is exchange:
+        if lives:
             exchange.claim()
         return rest
 
@@ -269,10 +273,14 @@ class Client(Spoken):
             self._body_at = now
         self.watch(now + LOOK_SECONDS)
         exchange.begin()
-        if self.exchange is exchange and self.body is not None and rest:
+        if self._serves(exchange) and self.body is not None and rest:
             self._body(exchange, self.body, rest)
             rest, self._input = self._input, b""
         return rest
+
+    def _serves(self, exchange: Exchange | InsideExchange) -> bool:
+        """Whether that one has not ended meanwhile: asked in a method, because types are inferred past calls."""
+        return self.exchange is exchange
 
     def _body(self, exchange: Exchange | InsideExchange, body: CountedBody | ChunkedBody, data: bytes) -> None:
         self._body_at = self.gateway.monotonic()

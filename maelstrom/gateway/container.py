@@ -13,6 +13,7 @@ from math import inf
 from typing import TYPE_CHECKING, Final, cast
 
 from maelstrom.gateway.bodies import ChunkedBody
+from maelstrom.gateway.compiled import mypyc_attr
 from maelstrom.gateway.first_lines import F_CHUNKED, F_EXPECT, F_HEAD, F_KEEP, F_OLD, F_UPGRADE
 from maelstrom.gateway.heads import AnswerHead, answer_head
 from maelstrom.gateway.lines import ANSWER_LINES, Malformed
@@ -39,6 +40,7 @@ def reset(transport: asyncio.Transport) -> None:
     transport.abort()
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class ContainerLink(asyncio.Protocol):
     """One connection to one instance. In `instance.links` as long as it lives, in `instance.idle` between requests."""
 

@@ -6,6 +6,8 @@ import asyncio
 from ipaddress import IPv6Address
 from typing import NamedTuple
 
+from maelstrom.gateway.compiled import mypyc_attr
+
 MAPPED = "::ffff:"  # IPv4 on a socket of IPv6
 
 
@@ -27,6 +29,7 @@ class Origin(NamedTuple):
         return cls.of(peer[0] if peer else "unknown", *(local[:2] if local else ("unknown", 0)))
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Spoken(asyncio.Protocol):
     """What is spoken on a connection, once its beginnings (a balancer's header, a handshake) are over."""
 

@@ -61,26 +61,25 @@ class Timers:
             entry.watched_at = inf
 
     def close(self) -> None:
-        if self._handle is not None:
-            self._handle.cancel()
-            self._handle = None
+        self._disarm()
         self._slots.clear()
         self._order.clear()
 
     def _arm(self) -> None:
-        if self._handle is not None:
-            self._handle.cancel()
-            self._handle = None
+        self._disarm()
         if self._order:
             self._armed = self._order[0]
             delay = self._armed * SLOT_SECONDS - self._monotonic()
             self._handle = self._loop.call_later(max(0.0, delay), self.look)
 
-    def look(self) -> None:
-        """Looks at all whose time has come; the loop calls it in time."""
+    def _disarm(self) -> None:
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
+
+    def look(self) -> None:
+        """Looks at all whose time has come; the loop calls it in time."""
+        self._disarm()
         now = self._monotonic()
         while self._order and self._order[0] * SLOT_SECONDS <= now:
             for entry in self._slots.pop(heapq.heappop(self._order)):
