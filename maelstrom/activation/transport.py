@@ -21,9 +21,11 @@ from maelstrom.activation.pool import Pool
 from maelstrom.activation.work import WORK_BODY_LIMIT, WorkAnswer, WorkRequest
 from maelstrom.model.component import ComponentKey
 from maelstrom.model.errors import Deadline, MaelstromError, NoRoute, UpstreamBroken
+from maelstrom.runtime.http2_request import NotConnected, ask
 
 HEAD_LIMIT = 65_536
 CONNECT_SECONDS = 15.0
+NOT_CONNECTED = (aiohttp.ClientConnectorError, NotConnected)  # nothing was sent
 _SOURCES = b"\0sources"  # their share of a fair queue: no client and no header is called so
 
 # the statuses of the gateway's own answers, as a source sees them
@@ -78,7 +80,7 @@ class Transport:
             raise NoRoute(f"there is no component {key.full_name}")
         try:
             return await self._claim_and_exchange(pool, key, request, deadline)
-        except aiohttp.ClientConnectorError:
+        except NOT_CONNECTED:
             # nothing was sent: the one retry, on whichever instance is free then
             return await self._claim_and_exchange(pool, key, request, deadline, last=True)
 
@@ -98,7 +100,7 @@ class Transport:
                 raise UpstreamBroken(f"{key.full_name} ended while it worked") from None
             except (aiohttp.ClientError, OSError) as error:
                 pool.suspect(instance)
-                if isinstance(error, aiohttp.ClientConnectorError) and not last:
+                if isinstance(error, NOT_CONNECTED) and not last:
                     raise
                 raise UpstreamBroken(f"{key.full_name} broke the connection: {error}") from error
             finally:
@@ -115,6 +117,8 @@ class Transport:
             ("X-Request-Id", uuid.uuid4().hex),
             *request.headers,
         ]
+        if instance.address.http2:
+            return await _exchange_http2(instance, request, headers)
         url = URL(f"http://{instance.address.host}:{instance.address.port}{request.path}", encoded=True)
         async with self._session.request(
             request.method, url, headers=headers, data=request.body, allow_redirects=False
@@ -124,6 +128,16 @@ class Transport:
             for name, value in response.headers.items():
                 names.setdefault(name.lower(), value)
             return WorkAnswer(response.status, names, body, truncated)
+
+
+async def _exchange_http2(instance: Instance, request: WorkRequest, headers: list[tuple[str, str]]) -> WorkAnswer:
+    address = instance.address
+    authority = f"{address.host}:{address.port}"
+    answer = await ask(
+        address, request.method, request.path, headers, request.body, authority=authority, keep=WORK_BODY_LIMIT
+    )
+    names = {name: value for name, value in answer.headers.items() if not name.startswith(":")}
+    return WorkAnswer(answer.status, names, answer.body, answer.size > WORK_BODY_LIMIT)
 
 
 @asynccontextmanager

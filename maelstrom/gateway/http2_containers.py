@@ -8,6 +8,7 @@ deadlines.
 from __future__ import annotations
 
 import asyncio
+import logging
 from math import inf
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +17,7 @@ from h2.settings import SettingCodes
 
 from maelstrom.gateway.bodies import ChunkedBody
 from maelstrom.gateway.container import ContainerLink
-from maelstrom.gateway.http2_frames import CANCEL, REFUSED_STREAM, GoAway
+from maelstrom.gateway.http2_frames import CANCEL, NO_ERROR, REFUSED_STREAM, GoAway
 from maelstrom.gateway.http2_heads import answer_text, chunk, header_fields, last_chunk, request_fields
 from maelstrom.gateway.http2_streams import CLOSE_SECONDS, LOOK_SECONDS, MAX_HEADER_LIST, Multiplex, Stream
 from maelstrom.gateway.lines import REQUEST_LINES, Malformed
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from maelstrom.activation.instance import Instance
     from maelstrom.gateway.exchange import Exchange
     from maelstrom.gateway.gateway import Gateway
+
+log = logging.getLogger("maelstrom.gateway")
 
 MAX_STREAMS: Final = 256  # at a time on one connection, whatever a container allows
 LAST_ID: Final = (1 << 31) - 4096  # a connection that has come so far takes no more streams
@@ -132,6 +135,20 @@ class Trunk(Multiplex):
             if stream.closing and now >= stream.moved_at + END_SECONDS:
                 self.reset(stream, CANCEL)
         return now + LOOK_SECONDS
+
+    def close(self, code: int = NO_ERROR, why: str = "") -> None:
+        if code:
+            self._complain(why)
+        super().close(code, why)
+
+    def broken(self, why: str) -> None:
+        self._complain(why)
+        super().broken(why)
+
+    def _complain(self, why: str) -> None:
+        self._remove()
+        name = self.instance.component.full_name
+        log.warning("%s broke the rules of HTTP/2: %s", name, why, extra={"container": self.instance.container})
 
     def emptied(self) -> None:
         if self._leaving and not self.streams and not self.over:

@@ -87,6 +87,8 @@ class Frames:
         while len(data) - pos >= 9:
             length = int.from_bytes(data[pos : pos + 3], "big")
             if length > MAX_FRAME:
+                if data.startswith(b"HTTP/", pos):
+                    raise Refused(PROTOCOL_ERROR, "it speaks HTTP/1.1")
                 raise Refused(FRAME_SIZE_ERROR, f"a frame of {length} bytes")
             end = pos + 9 + length
             if end > len(data):

@@ -13,12 +13,18 @@ from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
 from maelstrom.model.instance import Address
+from maelstrom.runtime.http2_request import Broken, NotConnected, ask
 
 HEAD_LIMIT = 65536  # bytes; as much as the gateway reads of a head
 REDIRECTS = 10
 SHOWN_BODY = 300  # bytes of a bad answer's body that are worth keeping
 BODY_SECONDS = 0.05  # servers often send the body apart from the head; longer is not waited for it
 REDIRECT_STATUSES = (301, 302, 303, 307, 308)
+GRPC_HEALTH = "/grpc.health.v1.Health/Check"  # this path is a call, which only gRPC's own health service answers
+
+_GRPC = (("content-type", "application/grpc"), ("te", "trailers"))
+_NO_MESSAGE = bytes(5)  # a message of no bytes: the server as a whole
+_SERVING = b"\x00\x00\x00\x00\x02\x08\x01"
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-9]\d\d)(?: ([^\r\n]*))?\r?\n")
 _LOCATION = re.compile(rb"\nlocation:[ \t]*([^\r\n]*)", re.IGNORECASE)
@@ -44,21 +50,45 @@ async def get(address: Address, path: str) -> Answer:
     url = f"http://{authority(address)}{path}"
     for _ in range(REDIRECTS):
         parts = urlsplit(url)
-        answer = await _ask(address, f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}")
+        target = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
+        answer = await (_ask_http2 if address.http2 else _ask)(address, target)
         if answer.status not in REDIRECT_STATUSES or not answer.location:
             return answer
         try:
             url = urljoin(url, answer.location)
-            target = urlsplit(url)
+            leads_to = urlsplit(url)
         except ValueError as error:
             raise BadAnswer(f"redirects to what is no address: {answer.location[:80]}") from error
-        if target.scheme != "http" or target.netloc != authority(address):
+        if leads_to.scheme != "http" or leads_to.netloc != authority(address):
             return Answer(answer.status, f"{answer.text} (redirects away, to {url[:200]})")
     raise BadAnswer(f"more than {REDIRECTS} redirects")
 
 
 def authority(address: Address) -> str:
     return f"[{address.host}]:{address.port}" if ":" in address.host else f"{address.host}:{address.port}"
+
+
+async def _ask_http2(address: Address, target: str) -> Answer:
+    """GET, or for gRPC's own health service its call: a good answer to that is one that says SERVING."""
+    grpc = target == GRPC_HEALTH
+    headers = (("user-agent", "maelstrom-health"), *(_GRPC if grpc else (("accept", "*/*"),)))
+    method, body = ("POST", _NO_MESSAGE) if grpc else ("GET", b"")
+    try:
+        answer = await ask(address, method, target, headers, body, authority=authority(address), keep=SHOWN_BODY)
+    except NotConnected as error:
+        raise NotOpen(str(error)) from error
+    except Broken as error:
+        raise BadAnswer(str(error)) from error
+    if grpc:
+        told = {**answer.headers, **answer.trailers}
+        if answer.body == _SERVING and told.get("grpc-status") == "0":
+            return Answer(200, "SERVING")
+        said = f"grpc-status {told.get('grpc-status', 'none')} {told.get('grpc-message', '')}".strip()
+        return Answer(503, f"{answer.status}, not SERVING: {said}")
+    text = f"{answer.status}"
+    if answer.status != 200 and answer.body:
+        text = f"{text}: {' '.join(answer.body.decode('utf-8', 'replace').split())}"
+    return Answer(answer.status, text, answer.headers.get("location", ""))
 
 
 async def _ask(address: Address, target: str) -> Answer:

@@ -374,6 +374,21 @@ async def test_answers_that_are_none_are_not_passed_on(world2: Http2World, field
     assert (answer.status, answer["maelstrom-error"]) == (502, "upstream_broken")
 
 
+async def test_a_component_that_speaks_http1_after_all_is_told_of(
+    world2: Http2World, caplog: pytest.LogCaptureFixture
+) -> None:
+    pool = await world2.gate.component(prefix="/", httpversion=2)
+
+    async def script(talk: Conversation) -> None:
+        await talk.until(b"\r\n\r\n")
+        talk.reply(status="400 Bad Request")
+
+    await world2.gate.instance(pool, script, http2=True)
+    assert (await (await world2.caller()).ask(method="POST")).status == 502
+    assert "shop_web broke the rules of HTTP/2: it speaks HTTP/1.1" in caplog.text
+    assert pool.instances[0].suspect
+
+
 async def test_interim_answers_pass(world2: Http2World) -> None:
     async def handler(call: Call) -> None:
         assert call["expect"] == "100-continue"
