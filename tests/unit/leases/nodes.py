@@ -249,7 +249,7 @@ class Node:
         world.begin(request, lease.term.row, ends)
         request.cut = world.after(ends, world.oracle.end, request)  # also if nobody is left to cut it
         took = ends * (1.0 if world.all_long else dice.choice((0.01, 0.1, 0.5, 1.0)))
-        later = dice.random() < 0.12
+        later = dice.random() < 0.12 and not world.calm  # at rest, what tasks hold comes back
         answered = asyncio.get_running_loop().create_future()
         world.after(took, self._answered, self.process, request, answered, later)
         await answered
