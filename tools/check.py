@@ -1,7 +1,8 @@
 """`make test`: sets up all that is needed, runs every check and every test, stops what it started.
 
 Standard library only. It fails if any part fails, if no test ran, and if one was skipped: a skip hides what is missing.
-Whole daemons, whose tests mostly wait for processes and containers, run beside the tests of single parts.
+Tests of single parts, and beside them those of whole daemons: both mostly wait, for processes and containers. Tests
+that only compute take what is left of the processors.
 """
 
 from __future__ import annotations
@@ -11,13 +12,19 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tools import engine, setup
 from tools.machine import ROOT, WORK, guarded, read_json
 
-WHOLE = ("tests/e2e", "tests/cluster")
+PARTS = "tests of parts"
+# Beside the parts: what, and how nice. Whoever computes gives way: only the others' tests have time limits.
+BESIDE: dict[str, tuple[int, tuple[str, ...]]] = {
+    "tests of whole daemons": (0, ("tests/e2e", "tests/cluster")),
+    "tests that compute": (5, ("tests/unit", "tests/fuzz", "tests/tree")),
+}
 BIN = setup.VENV / "bin"
 CHECKS: dict[str, list[str]] = {
     "ruff": ["ruff", "check", "--quiet", "--output-format=concise", "."],
@@ -60,28 +67,33 @@ def _check(arguments: list[str]) -> int:
 def _test(arguments: list[str]) -> list[str]:
     """All tests, or what the arguments select of them."""
     if arguments:
-        return _verdict_of("tests", _run(_pytest("tests", arguments), quiet=False).returncode, "tests")
-    parts = ["tests", *(f"--ignore={folder}" for folder in WHOLE)]
-    with ThreadPoolExecutor(1) as beside:
-        whole = beside.submit(_run, _pytest("whole", [*WHOLE]), quiet=True)
-        failed = _verdict_of("tests of parts", _run(_pytest("parts", parts), quiet=False).returncode, "parts")
-        done = whole.result()
-    print(f"\nTests of whole daemons\n{done.stdout}", flush=True)
-    return failed + _verdict_of("tests of whole daemons", done.returncode, "whole")
+        return _verdict_of("tests", _run(_pytest("tests", arguments), quiet=False).returncode)
+    others = [f"--ignore={folder}" for _, folders in BESIDE.values() for folder in folders]
+    with ThreadPoolExecutor(len(BESIDE)) as beside:
+        runs = {
+            name: beside.submit(_run, _pytest(name, folders), quiet=True, nice=nice)
+            for name, (nice, folders) in BESIDE.items()
+        }
+        failed = _verdict_of(PARTS, _run(_pytest(PARTS, ["tests", *others]), quiet=False).returncode)
+        for name, run in runs.items():
+            done = run.result()
+            print(f"\n{name.capitalize()}\n{done.stdout}", flush=True)
+            failed += _verdict_of(name, done.returncode)
+    return failed
 
 
-def _pytest(name: str, arguments: list[str]) -> list[str]:
+def _pytest(name: str, arguments: Sequence[str]) -> list[str]:
     _report(name).unlink(missing_ok=True)
-    options = ["-p", "no:randomly", "-o", f"cache_dir=.pytest_cache/{name}", "--quiet", "--durations=15"]
+    options = ["-p", "no:randomly", "-o", f"cache_dir=.pytest_cache/{_report(name).stem}", "--quiet", "--durations=15"]
     return ["python", "-m", "pytest", *options, f"--junitxml={_report(name)}", *arguments]
 
 
 def _report(name: str) -> Path:
-    return WORK / f"report-{name}.xml"
+    return WORK / f"report-{name.split()[-1]}.xml"
 
 
-def _verdict_of(what: str, code: int, report: str) -> list[str]:
-    return [f"{what}: {text}" for text in verdict(code, _report(report))]
+def _verdict_of(name: str, code: int) -> list[str]:
+    return [f"{name}: {text}" for text in verdict(code, _report(name))]
 
 
 def verdict(code: int, report: Path) -> list[str]:
@@ -91,14 +103,14 @@ def verdict(code: int, report: Path) -> list[str]:
     return [text for text, so in wrong.items() if so]
 
 
-def _run(command: list[str], *, quiet: bool) -> subprocess.CompletedProcess[str]:
+def _run(command: list[str], *, quiet: bool, nice: int = 0) -> subprocess.CompletedProcess[str]:
     program, *arguments = command
     env = {name: text for name, text in os.environ.items() if not name.startswith(("MAEL_", "MAELSTROM_"))}
     env.pop("PYTHONDONTWRITEBYTECODE", None)  # each of many hundred processes would compile everything anew
     env["PATH"] = f"{BIN}{os.pathsep}{env.get('PATH', os.defpath)}"
     out = subprocess.PIPE if quiet else None
     return subprocess.run(
-        [str(BIN / program), *arguments],
+        ["nice", "-n", str(nice), str(BIN / program), *arguments],
         cwd=ROOT,
         env=env,
         stdin=subprocess.DEVNULL,
