@@ -49,6 +49,7 @@ class _Once(Collector):
             "maelstrom_registry_revision", "Registry revision that this node acts by.", (), [((), now.revision)]
         )
         yield from _gateway(now.gateway, now.bounds)
+        yield from _connections(now.gateway)
         yield from _components(now.components)
         yield from _sources(now.sources)
         yield from _loops(now.loops)
@@ -84,6 +85,9 @@ def _gateway(gateway: GatewayCounters, bounds: Sequence[float]) -> Iterable[Metr
         ("retries", "Requests sent to a second instance.", [((name,), one.retries) for name, one in rows]),
     ):
         yield _counter(f"maelstrom_gateway_{name}", text, COMPONENT, values)
+
+
+def _connections(gateway: GatewayCounters) -> Iterable[Metric]:
     yield _gauge("maelstrom_gateway_connections", "Open client connections.", (), [((), gateway.connections)])
     yield _counter("maelstrom_gateway_connections_opened", "Connections.", (), [((), gateway.connections_total)])
     yield _counter(
@@ -164,16 +168,6 @@ def _starts(components: Mapping[str, ComponentNow]) -> Iterable[Metric]:
         ("component", "phase"),
         [((name, phase), ms / 1000) for name, one in rows for phase, ms in one.starts.phase_ms.items()],
     )
-    for name, text, values in (
-        ("freezes", "Containers that were frozen.", [((name,), one.starts.freezes) for name, one in rows]),
-        ("wakes", "Frozen containers that were woken.", [((name,), one.starts.wakes) for name, one in rows]),
-        (
-            "wake_seconds",
-            "Seconds from the engine's call to the first good answer of those that were woken.",
-            [((name,), one.starts.wake_ms / 1000) for name, one in rows],
-        ),
-    ):
-        yield _counter(f"maelstrom_{name}", text, COMPONENT, values)
     for name, text, values in (
         ("freezes", "Containers that were frozen.", [((name,), one.starts.freezes) for name, one in rows]),
         ("wakes", "Frozen containers that were woken.", [((name,), one.starts.wakes) for name, one in rows]),

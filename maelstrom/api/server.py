@@ -94,11 +94,15 @@ class AdminServer:
         for bound in sockets:
             self._servers.append(await loop.create_server(self._listener, sock=bound, backlog=128))
 
-    async def stop(self, grace: float) -> None:
-        """No new connections; streams end at once, requests within the grace (s), what is left then is cut."""
+    def close(self) -> None:
+        """No new connections."""
         for server in self._servers:
             server.close()
         self._servers.clear()
+
+    async def stop(self, grace: float) -> None:
+        """No new connections; streams end at once, requests within the grace (s), what is left then is cut."""
+        self.close()
         if self._listener is not None:
             listener, self._listener = self._listener, None
             for connection in listener.connections:

@@ -24,7 +24,7 @@ from maelstrom.daemon.setting_values import EMPTY_MEANS_SOMETHING, PREFIX, confl
 from maelstrom.model.errors import InvalidSettings, Problem
 from maelstrom.model.settings import Settings
 
-Command = Literal["run", "migrate", "new-era", "check-config", "version"]
+Command = Literal["run", "migrate", "new-era", "upgrade", "check-config", "version"]
 NO_FLAG = frozenset({"admin_token"})  # a command line is readable by everybody on the host
 _KNOWN = frozenset(variable(name) for name in Settings.model_fields)
 _LINE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\s*=")
@@ -85,13 +85,14 @@ def _parser() -> argparse.ArgumentParser:
         description="Runs a node. Every setting is also read from the environment, under the name in capitals.",
         allow_abbrev=False,
     )
-    commands = ["run", "migrate", "new-era", "check-config", "version"]
+    commands = ["run", "migrate", "new-era", "upgrade", "check-config", "version"]
     parser.add_argument(
         "command",
         nargs="?",
         default="run",
         choices=commands,
-        help="new-era: after the database was put back from a copy while all nodes were stopped",
+        help="new-era: after the database was put back from a copy while all nodes were stopped;"
+        " upgrade: the running node of the state directory is followed by a new process, without a gap",
     )
     parser.add_argument("--version", action="store_true", help="the same as version")
     parser.add_argument("-f", "--config", metavar="FILE", help="NAME=value lines, or YAML")

@@ -186,8 +186,9 @@ class Heir:
         """The former process has ended."""
         for component, seekers in self._seekers.items():
             pool = self._find(component)
-            for seeker in seekers if pool is not None else ():
-                pool.withdraw(seeker)
+            if pool is not None:
+                for seeker in seekers:
+                    pool.withdraw(seeker)
         self._seekers.clear()
         self._unclaimed.clear()
         for id, loan in list(self._loans.items()):

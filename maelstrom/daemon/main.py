@@ -8,13 +8,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
-import gc
 import logging
 import os
 import resource
-import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import maelstrom
 from maelstrom.daemon import logs
@@ -53,18 +51,29 @@ def _main(argv: Sequence[str]) -> int:
             for name, value in loaded.shown().items():
                 print(f"{name}={value}")
             return EXIT_OK
+        case "upgrade":
+            return _upgrade(loaded)
     logs.set_up(loaded.settings.log_format, loaded.settings.log_level)
     for notice in loaded.notices:
         log.warning("%s", notice)
+    original = dict(os.environ)  # the file may say something else when this is upgraded
     loaded.export(os.environ)
     _allow_many_files()
     _share_memory()
-    with loop_runner() as runner:
-        if loaded.command == "migrate":
-            return runner.run(_migrate(loaded))
-        if loaded.command == "new-era":
-            return runner.run(_new_era(loaded))
-        return runner.run(_run(loaded))
+    runner = loop_runner()
+    if loaded.command == "run":
+        return _run(loaded, runner, original)
+    with runner:
+        return runner.run(_migrate(loaded) if loaded.command == "migrate" else _new_era(loaded))
+
+
+def _upgrade(loaded: Loaded) -> int:
+    """Asks the node of this state directory to be followed, and waits for the outcome."""
+    from maelstrom.daemon.asking import ask_for_upgrade
+
+    pid, version = ask_for_upgrade(loaded.settings.state_dir, loaded.settings.shutdown_grace_seconds)
+    print(f"process {pid} serves now, version {version}")
+    return EXIT_OK
 
 
 async def _migrate(loaded: Loaded) -> int:
@@ -93,34 +102,16 @@ async def _new_era(loaded: Loaded) -> int:
     return EXIT_OK
 
 
-async def _run(loaded: Loaded) -> int:
-    from maelstrom.daemon.node import Node
-    from maelstrom.daemon.service_manager import handed_sockets, notify
-    from maelstrom.daemon.sockets import Sockets
+def _run(loaded: Loaded, runner: asyncio.Runner, original: Mapping[str, str]) -> int:
+    from maelstrom.daemon.life import Life
+    from maelstrom.daemon.upgrade import hold_place
 
-    stop = asyncio.Event()
-    manager = os.environ.get("NOTIFY_SOCKET", "")
-    node = Node(loaded.settings, Sockets(handed_sockets(os.environ)))
-    _on_signals(stop, node)
-    starting = asyncio.ensure_future(node.start())
-    stopping = asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if starting.done():
-            starting.result()
-            notify(manager, "READY=1")
-            gc.collect()
-            gc.freeze()  # what lives as long as the process is never walked again
-            await stopping
-        else:
-            starting.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await starting
-    finally:
-        stopping.cancel()
-        notify(manager, "STOPPING=1")
-        await node.stop()
-    log.info("stopped")
+    life = Life(loaded.settings, os.environ, [sys.executable, *sys.orig_argv[1:]], original)
+    with runner:
+        runner.run(life.run())
+    if life.place:
+        logging.shutdown()
+        hold_place(life.place, loaded.settings.state_dir)
     return EXIT_OK
 
 
@@ -134,21 +125,6 @@ def _share_memory() -> None:
     """An open poll is a thread; glibc would give every few of them a heap of their own, which is never given back."""
     with contextlib.suppress(OSError, AttributeError):  # another C library
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
-
-
-def _on_signals(stop: asyncio.Event, node: object) -> None:
-    loop = asyncio.get_running_loop()
-
-    def asked() -> None:
-        if stop.is_set():
-            log.warning("asked again to stop: ending at once")
-            logging.shutdown()
-            os._exit(EXIT_OK)
-        log.info("stopping; a second signal ends at once")
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, asked)
 
 
 def _explain(error: MaelstromError) -> int:

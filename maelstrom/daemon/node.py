@@ -10,16 +10,19 @@ import asyncio
 import logging
 import os
 from collections.abc import Awaitable
+from pathlib import Path
 
 import maelstrom
 from maelstrom.api.reports import make_report
 from maelstrom.api.server import AdminServer, AdminSettings
+from maelstrom.daemon.handover import Former
 from maelstrom.daemon.listeners import Listeners
 from maelstrom.daemon.parts import Parts, build
 from maelstrom.daemon.sockets import Sockets
 from maelstrom.daemon.state import StateDirectory
 from maelstrom.daemon.status import Status
 from maelstrom.daemon.supervisor import Supervisor
+from maelstrom.daemon.upgrade import Inheritance, Successor
 from maelstrom.model.errors import MaelstromError
 from maelstrom.model.settings import Settings
 from maelstrom.model.stored import Snapshot
@@ -37,26 +40,32 @@ LAST_SECONDS = 2.0  # for the database's last words, when the budget has run out
 class Node:
     """Made from its settings; `start`, then `stop`, whatever became of the start."""
 
-    def __init__(self, settings: Settings, sockets: Sockets) -> None:
+    def __init__(self, settings: Settings, sockets: Sockets, inheritance: Inheritance | None = None) -> None:
+        """`inheritance`: of a process of this node that is still there and waits to be followed."""
         self.settings = settings
         self._sockets = sockets
+        self._inheritance = inheritance
         self._supervisor = Supervisor()
         self._state: StateDirectory | None = None
         self._registry: Registry | None = None
         self._parts: Parts | None = None
         self._status: Status | None = None
         self._admin: AdminServer | None = None
+        self._leaving: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Raises what keeps the node from starting; an engine that is away does not, it is waited for."""
         settings = self.settings
         # before all: nobody else works in this directory, and a former process of it is gone
-        self._state = StateDirectory.open(settings.state_dir)
+        inheritance = self._inheritance
+        self._state = _state_directory(settings.state_dir, inheritance)
         token = self._state.admin_token(settings.admin_token)
         self._registry = await Registry.open(settings.database_url, listen_url=settings.database_listen_url)
         parts = self._parts = build(settings, self._supervisor, self._registry, self._state)
         status = self._status = Status(parts)
         listeners = Listeners(settings, self._sockets, self._state, status)
+        if inheritance is not None:
+            await self._follow_on(parts, inheritance, self._state)
         # a session before anything is done in this node's name
         await parts.keeper.start()
         self._supervisor.keep("leases", parts.keeper.run)
@@ -71,12 +80,7 @@ class Node:
         )
         await listeners.admin(self._admin)
         # the public address is taken early, so that one that is not free ends the start at once
-        await listeners.public(parts.gateway)
-        if settings.public_tls_listen:
-            # what there is of certificates is read before the first connection
-            await parts.certificates.look()
-            self._supervisor.keep("certificates", parts.certificates.run)
-            await listeners.public_tls(parts.gateway, parts.tls)
+        await self._listen(parts, listeners)
         reach = await self._engine(parts)
         # containers are told where to call before the first is made
         await listeners.internal(parts.gateway, parts.runtime, reach)
@@ -92,14 +96,40 @@ class Node:
         parts.cron.start()
         self._supervisor.keep("cron", parts.cron.run)
         self._supervisor.keep("report", self._report)
-        status.serving = True
-        self._state.write_ready(self._facts(status))
-        log.info("ready", extra=status.addresses)
+        if parts.crew is not None:
+            await parts.crew.ready()
+        self._serves(self._state, status)
 
-    def _facts(self, status: Status) -> dict[str, object]:
-        """What ready.json says."""
+    async def _follow_on(self, parts: Parts, inheritance: Inheritance, state: StateDirectory) -> None:
+        """Tries all that can fail while the process before still serves; then waits for it to give the node up."""
+        await parts.view.refresh()
+        await parts.runtime.reach()
+        await inheritance.switched()
+        self._follow(parts.view.snapshot)
+        state.take_over()
+        inheritance.inherit(parts.activation.find)
+        parts.activation.watch.former = inheritance
+
+    async def _listen(self, parts: Parts, listeners: Listeners) -> None:
+        """Opens the public listeners."""
+        await listeners.public(parts.gateway, parts.crew)
+        if self.settings.public_tls_listen:
+            # what there is of certificates is read before the first connection
+            await parts.certificates.look()
+            self._supervisor.keep("certificates", parts.certificates.run)
+            await listeners.public_tls(parts.gateway, parts.crew, parts.tls)
+        if parts.crew is not None:
+            parts.crew.start()
+
+    def _serves(self, state: StateDirectory, status: Status) -> None:
+        """Says so to whom it may concern."""
+        status.serving = True
+        self._sockets.close_unused()
         known = {"pid": os.getpid(), "node": self.settings.node_name, "version": maelstrom.__version__}
-        return {**known, **status.addresses, "public_all": status.public_all}
+        state.write_ready({**known, **status.addresses, "public_all": status.public_all})
+        if self._inheritance is not None:
+            self._inheritance.serves()
+        log.info("ready", extra=status.addresses)
 
     def _follow(self, snapshot: Snapshot) -> None:
         """Each change of the registry: first the pools, then the routes that lead to them."""
@@ -107,6 +137,8 @@ class Node:
         assert parts is not None, "built"
         parts.activation.follow(snapshot.components)
         parts.gateway.set_routes(parts.routing.table(snapshot))
+        if parts.crew is not None:
+            parts.crew.follow(snapshot.components, parts.routing.rules)
 
     async def _engine(self, parts: Parts) -> Reach:
         """Waits for the engine; says once why, and goes on trying."""
@@ -138,6 +170,63 @@ class Node:
                     log.debug("the report was not written: %s", error.message)
             await asyncio.sleep(self.settings.beat_seconds)
 
+    # another process follows
+
+    async def be_followed(self, successor: Successor, lifeline: int) -> None:
+        """Returns when the new process has the node. Raises UpgradeFailed: then nothing has changed."""
+        assert self._parts is not None, "started"
+        assert self._state is not None, "opened first"
+        await successor.start(self._sockets.open, self._state.lock, lifeline)
+        log.info("a new process is ready to follow", extra={"pid": successor.pid})
+        try:
+            await self._give_up(self._parts, successor)
+        except BaseException:
+            await successor.end()
+            raise
+
+    async def _give_up(self, parts: Parts, successor: Successor) -> None:
+        """Ends what there must be one of, in the order in which it is missed least."""
+        grace = self.settings.shutdown_grace_seconds
+        self._supervisor.ending = True
+        # work that is pulled ends here while requests are still served: polls are not cut, that may take a while
+        parts.keeper.leave()
+        await asyncio.gather(_step("sources", parts.owner.stop(grace)), _step("cron", parts.cron.stop(grace)))
+        # nothing is started or stopped any more, deaths are still seen
+        await self._supervisor.end_loops("converge", "health", "sandboxes", "report")
+        await _step("activation", _within(grace, parts.activation.stop(stop_containers=False)))
+        await _step("transport", parts.transport.stop())
+        # from here on connections wait in the system's queue until the new process accepts them
+        self._leaving = self._supervisor.spawn(self._drain(parts, grace), "drain")
+        await asyncio.sleep(0)
+        await _step("leases", _within(LAST_SECONDS, parts.keeper.stop()))
+        await self._supervisor.end_loops(*(name for name in self._supervisor.loops if not name.startswith("gateway ")))
+        if self._admin is not None:
+            self._admin.close()
+        successor.switch(Former((d.pool for d in parts.activation.deployments.values()), successor.send))
+
+    async def _drain(self, parts: Parts, grace: float) -> None:
+        crew = [] if parts.crew is None else [_step("gateway workers", parts.crew.drain(grace, followed=True))]
+        await asyncio.gather(_step("gateway", parts.gateway.drain(grace, followed=True)), *crew)
+
+    def tell_upgrade(self, error: str) -> None:
+        """That it has failed, and why."""
+        log.error("the upgrade was given up, this process goes on: %s", error)
+        if self._state is not None:
+            self._state.write_upgrade({"error": error})
+
+    async def leave(self, successor: Successor) -> None:
+        """What this process still has open is worked; then it has nothing of the node any more."""
+        parts = self._parts
+        assert parts is not None, "started"
+        looking = self._supervisor.spawn(successor.look(), "slots")
+        assert self._leaving is not None, "followed"
+        await self._leaving
+        looking.cancel()
+        await successor.leave()
+        if self._admin is not None:
+            await _step("admin API", self._admin.stop(LAST_SECONDS))
+        await self._close(SWEEP_SECONDS, followed=True)
+
     # stop
 
     async def stop(self) -> None:
@@ -157,6 +246,7 @@ class Node:
             parts.keeper.leave()
             await asyncio.gather(
                 _step("gateway", parts.gateway.drain(left())),
+                *([] if parts.crew is None else [_step("gateway workers", parts.crew.drain(left()))]),
                 _step("sources", parts.owner.stop(left())),
                 _step("cron", parts.cron.stop(left())),
             )
@@ -168,15 +258,24 @@ class Node:
             await _step("report", _within(LAST_SECONDS, parts.registry.remove_report(self.settings.node_name)))
         if self._admin is not None:
             await _step("admin API", self._admin.stop(min(LAST_SECONDS, left())))
+        await self._close(max(LAST_SECONDS, min(left(), SWEEP_SECONDS)))
+
+    async def _close(self, seconds: float, *, followed: bool = False) -> None:
+        """Ends what everything else stood on."""
         await self._supervisor.end()
+        parts = self._parts
         if parts is not None:
             parts.aws.close()
             parts.sqs.close()
-            await _step("engine", parts.runtime.close(max(LAST_SECONDS, min(left(), SWEEP_SECONDS))))
+            await _step("engine", parts.runtime.close(seconds, followed=followed))
         if self._registry is not None:
             await _step("database", _within(LAST_SECONDS, self._registry.close()))
         if self._state is not None:
-            self._state.close()
+            self._state.close(handed_on=followed)
+
+
+def _state_directory(path: Path, inheritance: Inheritance | None) -> StateDirectory:
+    return StateDirectory.open(path) if inheritance is None else StateDirectory.inherit(path, inheritance.lock)
 
 
 async def _step(what: str, work: Awaitable[object]) -> None:

@@ -104,6 +104,10 @@ class StateDirectory:
     def keep(self, text: str) -> None:
         self._write("database.json", text)
 
+    def write_upgrade(self, facts: dict[str, Any]) -> None:
+        """How the last upgrade went, for whoever has asked for it."""
+        self._write("upgrade.json", json.dumps(facts) + "\n")
+
     def write_ready(self, facts: dict[str, Any]) -> None:
         self._write("ready.json", json.dumps(facts, indent=2) + "\n")
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from maelstrom.activation.pool import Pool
     from maelstrom.gateway.access import AccessLog
     from maelstrom.gateway.container import ContainerLink
+    from maelstrom.gateway.front import Front
     from maelstrom.gateway.http2_containers import Trunk
     from maelstrom.gateway.inside import Inside
     from maelstrom.gateway.tls import Tls
@@ -79,24 +80,37 @@ class Gateway:
     def set_routes(self, routes: RouteTable[Route]) -> None:
         """From the next request on."""
         self.routes = routes
-        self.epoch += 1
+        self.look_again()
         self._targets = {pool: target for pool, target in self._targets.items() if not pool.closed}
 
+    def look_again(self) -> None:
+        """What decides about ways has changed: no connection keeps the one that it remembers."""
+        self.epoch += 1
+
     async def listen(
-        self, listen: Listen | socket, policy: Policy, *, reuse_port: bool = False, tls: Tls | None = None
+        self,
+        listen: Listen | socket,
+        policy: Policy,
+        *,
+        reuse_port: bool = False,
+        tls: Tls | None = None,
+        front: Front | None = None,
     ) -> Listener:
         """Opens a listener, on an address or a socket that listens already; `Listener.address` is the one really bound.
 
         Raises Unavailable.
         """
-        listener = Listener(self, policy, reuse_port=reuse_port, tls=tls)
+        listener = Listener(self, policy, reuse_port=reuse_port, tls=tls, front=front)
         await listener.start(listen)
         self.listeners.append(listener)
         return listener
 
-    async def drain(self, grace: float) -> int:
-        """Ends all listeners in order within `grace` seconds; returns how many connections had to be cut."""
-        cut = await asyncio.gather(*(listener.drain(grace) for listener in self.listeners))
+    async def drain(self, grace: float, *, followed: bool = False) -> int:
+        """Ends all listeners in order within `grace` seconds; returns how many connections had to be cut.
+
+        `followed`: another process serves their addresses from now on.
+        """
+        cut = await asyncio.gather(*(listener.drain(grace, followed=followed) for listener in self.listeners))
         self.listeners.clear()
         for link in list(self.links):
             link.drop()

@@ -19,6 +19,7 @@ from maelstrom.gateway.origin import Origin
 from maelstrom.model.errors import NoCapacity, Unavailable
 
 if TYPE_CHECKING:
+    from maelstrom.gateway.front import Front
     from maelstrom.gateway.gateway import Gateway
     from maelstrom.gateway.policy import Policy
     from maelstrom.gateway.tls import Tls
@@ -50,13 +51,23 @@ class Connection(Protocol):
 class Listener:
     """Open from `start` to `drain`. `address` is the one really bound. With `tls` nothing goes without it."""
 
-    def __init__(self, gateway: Gateway, policy: Policy, *, reuse_port: bool = False, tls: Tls | None = None) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        policy: Policy,
+        *,
+        reuse_port: bool = False,
+        tls: Tls | None = None,
+        front: Front | None = None,
+    ) -> None:
         self.gateway = gateway
         self.policy = policy
         self.tls = tls
+        self.front = front
         self.scheme = b"http" if tls is None else b"https"
         self.address: tuple[str, int] = ("", 0)
-        self.draining = False
+        self.closing = False  # no connection lives on after its request
+        self.draining = False  # nobody will serve here: who asks for the node's health is told
         self._reuse_port = reuse_port
         self._clients: dict[Connection, str | None] = {}  # with what they are counted by
         self.turned_away = 0
@@ -87,9 +98,13 @@ class Listener:
             extra={"address": f"[{host}]:{port}" if ":" in host else f"{host}:{port}"},
         )
 
-    async def drain(self, grace: float) -> int:
-        """Stops in order: no new connections, what runs is finished, the rest is cut. Returns how many were."""
-        self.draining = True
+    async def drain(self, grace: float, *, followed: bool = False) -> int:
+        """Stops in order: no new connections, what runs is finished, the rest is cut. Returns how many were.
+
+        `followed`: another process serves the address from now on.
+        """
+        self.closing = True
+        self.draining = not followed
         if self._server is not None:
             # What the system has accepted already is served: two turns of the loop take it in.
             await asyncio.sleep(0)
@@ -143,7 +158,7 @@ class Listener:
         self._empty.clear()
         stats.connections += 1
         stats.connections_total += not isinstance(client, Handshake | Opening)  # it is counted when it speaks
-        if self.draining:
+        if self.closing:
             client.final = True
         return True
 

@@ -126,6 +126,13 @@ class StateInUse(MaelstromError):
     default_hint = "stop the other maelstromd, or give this one another MAEL_STATE_DIR, MAEL_NODE_NAME and ports"
 
 
+class UpgradeFailed(MaelstromError):
+    """The new process could not take over from the old one, which goes on."""
+
+    code = "upgrade_failed"
+    default_hint = "see the daemon's log: the new process says there what keeps it from starting"
+
+
 class LeaseLost(MaelstromError):
     """This node may not work on the source any more: others have its lease, or the database confirms it no longer."""
 

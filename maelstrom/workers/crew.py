@@ -109,14 +109,17 @@ class Crew:
         """Requests open towards containers that came by this rule."""
         return sum(seat.routes.get(tag, 0) for seat in self._seats)
 
-    async def drain(self, grace: float) -> int:
-        """No new connections; what runs is finished within `grace` seconds. Returns how many had to be cut."""
+    async def drain(self, grace: float, *, followed: bool = False) -> int:
+        """No new connections; what runs is finished within `grace` seconds. Returns how many had to be cut.
+
+        `followed`: another process serves the addresses from now on.
+        """
         self.ending = True
         for door in self.doors:
             door.socket.close()
         for seat, loop in zip(self._seats, self._loops, strict=True):
             if seat.pid:
-                seat.send(["drain", grace])
+                seat.send(["drain", grace, followed])
             else:
                 loop.cancel()  # it waits for the next start
         if self._loops:

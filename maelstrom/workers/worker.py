@@ -126,14 +126,14 @@ class Worker:
         self._routes = routes
         self._gateway.set_routes(RouteTable.build(entries))
 
-    def _drain(self, grace: float) -> None:
+    def _drain(self, grace: float, followed: bool) -> None:
         self._draining = True
-        self._spawn(self._end(grace), "drain")
+        self._spawn(self._end(grace, followed), "drain")
 
-    async def _end(self, grace: float) -> None:
+    async def _end(self, grace: float, followed: bool) -> None:
         cut = 0
         if self._gateway is not None:
-            cut = await self._gateway.drain(grace)
+            cut = await self._gateway.drain(grace, followed=followed)
             self._look(self._gateway)
         self._send(["drained", cut])
         assert self._line is not None, "it said to drain"

@@ -35,6 +35,7 @@ class Daemon:
         }
         if "MAEL_INTERNAL_LISTEN" not in self.environ:
             self.environ["MAEL_INTERNAL_LISTEN"] = "127.0.0.1:0"
+        self.arguments: tuple[str, ...] = ()
         self.process: subprocess.Popen[bytes] | None = None
         self.ready: dict[str, Any] = {}
 
@@ -47,7 +48,11 @@ class Daemon:
         self.directory.mkdir(parents=True, exist_ok=True)
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [str(BIN / "maelstromd")], env=self.environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [str(BIN / "maelstromd"), *self.arguments],
+                env=self.environ,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
             )
 
     def wait_ready(self, within: float = 30.0) -> None:
@@ -65,6 +70,10 @@ class Daemon:
             if self.ready.get("pid") == self.process.pid:
                 return
         raise AssertionError(f"maelstromd was not ready within {within} s:\n{self.log()}")
+
+    def look_ready(self) -> None:
+        """What ready.json says now."""
+        self.ready = json.loads((self.state / "ready.json").read_text())
 
     @property
     def running(self) -> bool:
@@ -106,6 +115,18 @@ class Daemon:
             env=environ,
             input=input,
             stdin=subprocess.DEVNULL if input is None else None,
+            capture_output=True,
+            text=True,
+            timeout=within,
+            check=False,
+        )
+
+    def maelstromd(self, *arguments: str, within: float = 60.0) -> subprocess.CompletedProcess[str]:
+        """Another command of the daemon, with the same settings."""
+        return subprocess.run(
+            [str(BIN / "maelstromd"), *arguments],
+            env=self.environ,
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=within,
