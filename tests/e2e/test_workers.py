@@ -75,7 +75,9 @@ async def test_two_processes_serve_one_port_and_keep_one_limit_also_when_one_is_
         async with session.get(f"{daemon.admin}/metrics") as response:
             text = await response.text()
     (counted,) = [
-        line for line in text.splitlines() if line.startswith("maelstrom_gateway_requests_total") and 'code="200"' in line
+        line
+        for line in text.splitlines()
+        if line.startswith("maelstrom_gateway_requests_total") and 'code="200"' in line
     ]
     assert float(counted.rpartition(" ")[2]) > before
     slow = asyncio.create_task(one(f"{daemon.public}/sleep?s=1"))

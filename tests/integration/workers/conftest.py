@@ -1,0 +1,155 @@
+"""Two real worker processes, containers that are played by the test, and the main process's side in between."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator, Coroutine
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from maelstrom.activation.instance import Instance
+from maelstrom.activation.pool import Pool
+from maelstrom.daemon.sockets import bind
+from maelstrom.daemon.worker import COMMAND
+from maelstrom.gateway import GatewayStats
+from maelstrom.model.component import Component, ComponentDefinition, ComponentKey
+from maelstrom.model.instance import Address
+from maelstrom.model.settings import Listen, Settings
+from maelstrom.workers.briefing import Rule
+from maelstrom.workers.crew import Crew
+from maelstrom.workers.line import Door
+from tests.integration.gateway.world import Caller, Container, Conversation
+
+
+class Work:
+    """What containers of a component do with a request: counted from its head to the end of the work, and not ended
+    by a caller that leaves."""
+
+    def __init__(self, seconds: float = 0.002) -> None:
+        self.seconds = seconds
+        self.now = self.peak = 0
+        self.processes: Counter[str] = Counter()  # answered, by the beginning of the gateway's request ids
+        self.gate = asyncio.Event()  # work takes until it is open
+        self.gate.set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, talk: Conversation) -> None:
+        while True:
+            request = await talk.message()
+            self.processes[request.head["x-request-id"].partition("-")[0]] += 1
+            task = asyncio.create_task(self._do())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            await asyncio.shield(task)
+            talk.reply()
+
+    async def _do(self) -> None:
+        self.now += 1
+        self.peak = max(self.peak, self.now)
+        await asyncio.sleep(self.seconds)
+        await self.gate.wait()
+        self.now -= 1
+
+
+@dataclass
+class Node:
+    """The main process, as far as workers meet it."""
+
+    crew: Crew
+    stats: GatewayStats
+    port: int
+    pools: dict[str, Pool] = field(default_factory=dict)
+    rules: list[Rule] = field(default_factory=list)
+    wanted: Counter[str] = field(default_factory=Counter)
+    containers: list[Container] = field(default_factory=list)
+    callers: list[Caller] = field(default_factory=list)
+
+    def component(self, name: str, *, host: str = "", **fields: Any) -> Pool:
+        """A component with no instance; workers are told of it when `tell` is called."""
+        key = ComponentKey("shop", name)
+        component = Component(key, 1, 1, ComponentDefinition(image="x", **fields))
+        pool = Pool(component, lambda pool: self.wanted.update([pool.component.name]), lambda pool: None)
+        self.pools[key.full_name] = pool
+        self.rules.append(Rule(f"shop/{name}/site", host or f"{name}.test", "", False, key.full_name))
+        return pool
+
+    def tell(self) -> None:
+        components = {pool.component.key: pool.component for pool in self.pools.values() if not pool.closed}
+        self.crew.follow(components, [rule for rule in self.rules if not self.pools[rule.component].closed])
+
+    async def instance(self, pool: Pool, script: Any) -> Instance:
+        container = await Container(script).start()
+        self.containers.append(container)
+        instance = Instance(f"{pool.component.name}{len(pool.instances)}", pool.component.key, 1, "f", 0)
+        instance.limit = pool.component.definition.maxconcurrency
+        instance.address = Address("127.0.0.1", container.port)
+        instance.state = "ready"
+        pool.instances.append(instance)
+        pool.grant()
+        return instance
+
+    async def caller(self) -> Caller:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, limit=1 << 20)
+        caller = Caller(reader, writer)
+        self.callers.append(caller)
+        return caller
+
+    async def ask(self, name: str) -> tuple[int, str]:
+        """Status and error code of one request on a connection of its own."""
+        answer = await (await self.caller()).ask(get(name))
+        return answer.status, answer.code
+
+
+def get(name: str) -> bytes:
+    return b"GET / HTTP/1.1\r\nHost: %b.test\r\n\r\n" % name.encode()
+
+
+@contextlib.asynccontextmanager
+async def running(workers: int) -> AsyncIterator[Node]:
+    tasks: set[asyncio.Task[Any]] = set()
+    failed: list[BaseException] = []
+
+    def spawn(work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        tasks.add(task)
+        task.add_done_callback(done)
+        return task
+
+    def done(task: asyncio.Task[Any]) -> None:
+        tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            failed.append(error)
+
+    settings = Settings(state_dir=Path("/"), node_name="one", gateway_workers=workers)
+    stats = GatewayStats()
+    (socket,) = await bind("MAEL_PUBLIC_LISTEN", Listen(host="127.0.0.1", port=0))
+    pools: dict[str, Pool] = {}
+    crew = Crew(settings, find=pools.get, stats=stats, spawn=spawn, command=COMMAND)
+    crew.doors.append(Door(socket))
+    node = Node(crew, stats, socket.getsockname()[1], pools)
+    crew.start()
+    try:
+        await crew.ready()
+        yield node
+    finally:
+        await crew.drain(0.0)
+        for caller in node.callers:
+            caller.close()
+        for container in node.containers:
+            await container.close()
+        for task in list(tasks):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    assert not failed, failed
+
+
+@pytest.fixture
+async def node() -> AsyncIterator[Node]:
+    async with running(2) as made:
+        yield made

@@ -1,0 +1,208 @@
+"""Several processes, one gateway: limits, deaths, changes and the end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections import Counter
+
+from maelstrom.model.errors import StartFailed
+from tests.integration.gateway.world import Caller
+from tests.integration.workers.conftest import Node, Work, get
+from tests.support.wait import eventually
+from tests.unit.workers.fleet import Caller as Source
+
+
+class Crowd:
+    """Clients that ask again and again, each on its connection; one that is cut comes back."""
+
+    def __init__(self, node: Node, name: str, clients: int) -> None:
+        self.codes: Counter[object] = Counter()
+        self._node = node
+        self._name = name
+        self._over = asyncio.Event()
+        self._clients = clients
+
+    async def __aenter__(self) -> Crowd:
+        self._tasks = [asyncio.create_task(self._client()) for _ in range(self._clients)]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._over.set()
+        await asyncio.gather(*self._tasks)
+
+    async def _client(self) -> None:
+        while not self._over.is_set():
+            caller = await self._node.caller()
+            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+                while not self._over.is_set():
+                    self.codes[(await caller.ask(get(self._name))).status] += 1
+                return
+            self.codes["cut"] += 1
+
+
+async def test_the_limit_is_exact_over_two_processes_and_both_work(node: Node) -> None:
+    pool = node.component("web", maxconcurrency=3)
+    work = Work()
+    instance = await node.instance(pool, work)
+    node.tell()
+    async with Crowd(node, "web", 16) as crowd:
+        await eventually(lambda: crowd.codes[200] >= 1000, within=20)
+    assert set(crowd.codes) == {200}
+    assert work.peak == 3
+    assert len(work.processes) == 2
+    assert min(work.processes.values()) * 10 > max(work.processes.values())
+    await eventually(lambda: instance.in_flight == 0)  # nobody holds what is not used
+    assert pool.in_flight == 0
+    await eventually(lambda: node.stats.component("shop_web").requests == sum(crowd.codes.values()))
+
+
+async def test_a_killed_worker_is_replaced_and_no_container_gets_more_than_its_limit(node: Node) -> None:
+    pool = node.component("web", maxconcurrency=2)
+    work = Work(0.01)
+    await node.instance(pool, work)
+    node.tell()
+    async with Crowd(node, "web", 12) as crowd:
+        await eventually(lambda: crowd.codes[200] >= 100, within=20)
+        for _ in range(2):
+            before = set(node.crew.pids)
+            answered = crowd.codes[200]
+            os.kill(node.crew.pids[0], signal.SIGKILL)
+            await eventually(lambda: crowd.codes[200] >= answered + 20, within=20)  # noqa: B023 - called in this turn
+            await eventually(lambda: len(set(node.crew.pids) - before) == 1, within=20)  # noqa: B023
+            await eventually(lambda: node.crew.serving == 2, within=20)
+        work.peak = 0
+        await eventually(lambda: work.peak == 2, within=20)  # no slot was lost
+    assert set(crowd.codes) <= {200, "cut"}
+    assert work.peak == 2
+    await eventually(lambda: pool.in_flight == 0)
+    await eventually(lambda: node.stats.connections <= 12)
+
+
+async def test_a_slot_of_a_killed_worker_is_not_given_again_while_the_container_still_works_on_its_request(
+    node: Node,
+) -> None:
+    pool = node.component("web", maxconcurrency=1)
+    work = Work()
+    await node.instance(pool, work)
+    node.tell()
+    work.gate.clear()
+    first = await node.caller()
+    first.send(get("web"))
+    await eventually(lambda: work.now == 1)
+    for pid in node.crew.pids:
+        os.kill(pid, signal.SIGKILL)
+    await first.gone()
+    await eventually(lambda: node.crew.serving == 0)
+    await eventually(lambda: node.crew.serving == 2, within=20)
+    second = await node.caller()
+    second.send(get("web"))
+    await eventually(lambda: len(pool.queue) == 1)
+    assert (work.now, work.peak) == (1, 1)
+    work.gate.set()
+    assert (await second.answer()).status == 200
+    assert work.peak == 1
+
+
+async def test_routes_that_change_and_components_that_go_are_known_to_every_worker(node: Node) -> None:
+    pool = node.component("web")
+    await node.instance(pool, Work())
+    assert {await node.ask("web") for _ in range(8)} == {(404, "no_route")}
+    node.tell()
+    callers = [await node.caller() for _ in range(8)]
+
+    async def statuses() -> set[int]:
+        return {(await caller.ask(get("web"))).status for caller in callers}
+
+    async def all_are(status: int) -> bool:
+        return await statuses() == {status}
+
+    await eventually(lambda: all_are(200))
+    pool.closed = True
+    node.tell()
+    await eventually(lambda: all_are(404))
+    pool.closed = False
+    node.tell()
+    await eventually(lambda: all_are(200))
+
+
+async def test_who_waits_in_a_worker_wakes_the_component_and_hears_how_the_start_went(node: Node) -> None:
+    pool = node.component("cold", maxconcurrency=1, maxqueue=3)
+    node.tell()
+    waiting = [asyncio.create_task(node.ask("cold")) for _ in range(3)]
+    await eventually(lambda: len(pool.queue) == 3)
+    assert node.wanted["cold"] == 3
+    assert await node.ask("cold") == (503, "queue_full")  # over both processes
+    await node.instance(pool, Work())
+    assert [await one for one in waiting] == [(200, "")] * 3
+    broken = node.component("broken")
+    node.tell()
+    refused = [asyncio.create_task(node.ask("broken")) for _ in range(2)]
+    await eventually(lambda: len(broken.queue) == 2)
+    broken.failure = StartFailed("it does not start", retry_after=7)
+    broken.refuse_all(broken.failure)
+    assert [await one for one in refused] == [(503, "start_failed")] * 2
+    answer = await (await node.caller()).ask(get("broken"))
+    assert (answer.code, answer.head["retry-after"]) == ("start_failed", "7")
+
+
+async def test_a_source_gets_the_slot_that_a_worker_has_and_does_not_use(node: Node) -> None:
+    pool = node.component("web", maxconcurrency=1)
+    instance = await node.instance(pool, Work())
+    node.tell()
+    assert await node.ask("web") == (200, "")
+    assert instance.in_flight == 1  # still lent
+    source = Source()
+    assert pool.claim(source) is None
+    assert await eventually(lambda: source.instance is instance)
+    waiting = asyncio.create_task(node.ask("web"))
+    await eventually(lambda: len(pool.queue) == 1)
+    pool.release(instance, 1.0)
+    assert await waiting == (200, "")
+
+
+async def test_a_container_that_is_gone_is_cut_off_in_every_worker_and_the_next_one_serves(node: Node) -> None:
+    pool = node.component("web", maxconcurrency=8)
+    work = Work()
+    work.gate.clear()
+    instance = await node.instance(pool, work)
+    node.tell()
+    callers: list[Caller] = [await node.caller() for _ in range(8)]
+    for caller in callers:
+        caller.send(get("web"))
+    await eventually(lambda: work.now == 8)
+    pool.instances.remove(instance)
+    instance.state = "failed"
+    instance.cut()
+    await eventually(lambda: instance.in_flight == pool.in_flight == 0)
+    assert len(pool.queue) == 8  # what nobody has begun to answer is tried once more
+    await node.instance(pool, Work())
+    for caller in callers:
+        assert (await caller.answer()).status == 200
+
+
+async def test_a_drain_ends_what_runs_and_cuts_what_is_left_at_the_end_of_the_grace(node: Node) -> None:
+    pool = node.component("web", maxconcurrency=8)
+    work = Work(0.3)
+    await node.instance(pool, work)
+    slow = node.component("slow")
+    hangs = Work()
+    hangs.gate.clear()
+    await node.instance(slow, hangs)
+    node.tell()
+    callers = [await node.caller() for _ in range(4)]
+    for caller in callers:
+        caller.send(get("web"))
+    hanging = await node.caller()
+    hanging.send(get("slow"))
+    await eventually(lambda: work.now == 4 and hangs.now == 1)
+    assert await node.crew.drain(1.0) == 1
+    for caller in callers:
+        answer = await caller.answer()
+        assert (answer.status, answer.head["connection"]) == (200, "close")
+    assert await hanging.ended()
+    assert node.crew.pids == []
+    assert pool.in_flight == 0
+    assert node.stats.component("shop_web").requests == 4
