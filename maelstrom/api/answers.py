@@ -55,6 +55,7 @@ class Put(Answer):
     revision: int
     components: NamesChanged
     eventsources: NamesChanged
+    projectfields: NamesChanged = Field(description="Fields of the project itself: `responseheaders`, `errorpages`.")
     warnings: list[str] = Field(description="What was accepted and is still no good, for people.")
 
 

@@ -123,6 +123,7 @@ def _put_answer(result: PutResult, warnings: list[str]) -> answers.Put:
         revision=result.revision,
         components=_names(result.components),
         eventsources=_names(result.eventsources),
+        projectfields=_names(result.projectfields),
         warnings=warnings,
     )
 

@@ -14,6 +14,7 @@ def as_file(definition: Json) -> Json:
     """The keys of a project file; what is unset is left out."""
     return {
         "name": definition["name"],
+        **_set({name: definition.get(name) for name in ("responseheaders", "errorpages")}),
         "components": {name: _component(entry) for name, entry in definition["components"].items()},
     }
 

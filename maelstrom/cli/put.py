@@ -61,10 +61,12 @@ def put(
 
 
 def show_put(options: Options, result: Json, diff_only: bool) -> None:
-    """Warnings are for people; for programs they are there only where there are some."""
+    """Warnings are for people; for programs they, and changes of the project's own fields, are there where there are
+    some."""
     for warning in result.get("warnings", ()):
         say(f"maelctl: warning: {warning}")
-    said = {name: value for name, value in result.items() if name != "warnings" or value}
+    empty = {"warnings": [], "projectfields": {field: [] for field, _ in ACTIONS}}
+    said = {name: value for name, value in result.items() if name not in empty or value != empty[name]}
     show(options, said, lambda: _changes_text(result, diff_only))
 
 
@@ -72,9 +74,9 @@ def _changes_text(result: Json, diff_only: bool) -> str:
     """What a put did, or would do, for people."""
     rows = [
         {"type": kind, "name": name, "action": action}
-        for kind, key in (("Component", "components"), ("EventSource", "eventsources"))
+        for kind, key in (("Component", "components"), ("EventSource", "eventsources"), ("Project", "projectfields"))
         for field, action in ACTIONS
-        for name in result[key][field]
+        for name in result.get(key, {}).get(field, ())
     ]
     project, revision = result["project"], result["revision"]
     if not rows:

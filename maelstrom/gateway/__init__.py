@@ -24,7 +24,9 @@ from maelstrom.gateway.tls import Tls
 
 __all__ = [
     "AccessLog",
+    "Additions",
     "ComponentStats",
+    "Front",
     "Gateway",
     "GatewayStats",
     "Inside",

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from maelstrom.gateway.first_lines import F_HEAD, F_OLD
 from maelstrom.gateway.heads import RequestHead
 from maelstrom.model.errors import MaelstromError
+
+if TYPE_CHECKING:
+    from maelstrom.gateway.additions import Additions
 
 STATUSES: Final = {
     "bad_request": 400,
@@ -74,12 +77,23 @@ def status_of(error: MaelstromError) -> int:
 
 
 def answer(
-    error: MaelstromError, head: RequestHead | None, *, request_id: bytes = b"", reason: bool, keep: bool
+    error: MaelstromError,
+    head: RequestHead | None,
+    *,
+    request_id: bytes = b"",
+    reason: bool,
+    keep: bool,
+    additions: Additions | None = None,
 ) -> bytes:
-    """The whole answer. `head`: what was asked, if that could be read; `reason`: message and hint are shown."""
+    """The whole answer. `head`: what was asked, if that could be read; `reason`: message and hint are shown;
+    `additions`: of the project whose request it was."""
     code = code_of(error)
     status = _ALL[code]
-    if head is not None and accepts_only_json(head.lines):
+    page = None if additions is None else additions.pages.get(status)
+    json_only = head is not None and accepts_only_json(head.lines)
+    if page is not None and (not json_only or page[0] == b"application/json"):
+        kind, body = page
+    elif json_only:
         kind = b"application/json"
         shown = {**error.as_json(), "code": code} if reason else {"code": code}
         body = json.dumps(shown, default=str).encode() + b"\n"
@@ -95,7 +109,11 @@ def answer(
         extra += b"Retry-After: %d\r\n" % max(1, round(seconds) if isinstance(seconds, int | float) else 1)
     if status == 405:
         extra += b"Allow: POST\r\n"
-    return plain(status, kind, body, head, extra=extra, keep=keep)
+    data = plain(status, kind, body, head, extra=extra, keep=keep)
+    if additions is None:
+        return data
+    lines, end, body = data.partition(b"\r\n\r\n")
+    return additions.headed(lines + b"\r\n") + end[2:] + body
 
 
 def done(head: RequestHead, *, keep: bool) -> bytes:

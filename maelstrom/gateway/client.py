@@ -252,7 +252,10 @@ class Client(Spoken):
             self.body = ChunkedBody(REQUEST_LINES) if head.flags & F_CHUNKED else CountedBody(head.length)
             self._body_at = now
             at = min(at, now + self.gateway.limits.body_seconds)
-            if rest:
+            if 0 < self.gateway.limits.max_body_bytes < head.length:
+                exchange.fail(BodyTooLarge(f"the body has {head.length} bytes"))
+                rest = b""
+            elif rest:
                 self._body(exchange, self.body, rest)
                 rest, self._input = self._input, b""
             lives = self._serves(exchange)
@@ -314,8 +317,11 @@ class Client(Spoken):
         """Writes an answer; returns its status. What becomes of the connection is `answered`'s business."""
         self.keep = self.keep and self.body is None
         if not self.transport.is_closing():
-            reason = self.policy.show_reasons
-            self.transport.write(answer(error, head, request_id=request_id, reason=reason, keep=self.keep))
+            reason, of = self.policy.show_reasons, self.exchange
+            additions = of.prepared.route.additions if isinstance(of, Exchange) else None
+            self.transport.write(
+                answer(error, head, request_id=request_id, reason=reason, keep=self.keep, additions=additions)
+            )
         return status_of(error)
 
     def answer_now(self, error: MaelstromError, head: RequestHead | None) -> None:

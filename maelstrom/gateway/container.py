@@ -238,7 +238,10 @@ class ContainerLink(asyncio.Protocol):
             self._chunks = ChunkedBody(ANSWER_LINES, decode=last)
         else:
             self._state, last = UNTIL_CLOSE, True
-        extra = b"" if exchange.plain and not last else exchange.answer_lines(last=last)
+        extra = b""
+        if last or not exchange.plain:
+            extra = exchange.answer_lines(last=last)
+            head = exchange.with_additions(head)
         self._first(exchange, head, data, extra)
 
     def _first(self, exchange: Exchange, head: AnswerHead, data: bytes, extra: bytes) -> None:

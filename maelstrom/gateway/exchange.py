@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from maelstrom.gateway.answers import code_of, connection_line, server_timing
 from maelstrom.gateway.fairness import fairness_key
 from maelstrom.gateway.first_lines import F_ID, F_IDEMPOTENT
+from maelstrom.gateway.heads import AnswerHead
 from maelstrom.gateway.http2_containers import link_to
 from maelstrom.gateway.stats import CLIENT_GONE
 from maelstrom.gateway.tunnel import Tunnel
@@ -236,6 +237,13 @@ class Exchange:
             client.keep = False
         lines = connection_line(self.prepared.head, keep=client.keep)
         return lines + self._server_timing() if self.prepared.timing else lines
+
+    def with_additions(self, head: AnswerHead) -> AnswerHead:
+        """The same head with what the project adds to it."""
+        additions = self.prepared.route.additions
+        if additions is None:
+            return head
+        return AnswerHead(head.end, head.code, head.flags, head.length, additions.headed(head.head), False)
 
     def _server_timing(self) -> bytes:
         start, woken = 0.0, False

@@ -13,7 +13,7 @@ from maelstrom.gateway.first_lines import F_HEAD, F_KEEP, F_NO_HOST, F_OLD
 from maelstrom.gateway.heads import RequestHead
 from maelstrom.gateway.lines import COMPONENT, DEADLINE, TIMING
 from maelstrom.gateway.route import Route
-from maelstrom.model.errors import BadRequest, BodyTooLarge, NoRoute
+from maelstrom.model.errors import BadRequest, NoRoute
 
 if TYPE_CHECKING:
     from maelstrom.activation.pool import Pool
@@ -100,7 +100,9 @@ class Prepared:
         self.timing = head.special is not None and TIMING in head.special
         self.measured = self.timing or target.measured
         self.keep = head.flags & F_KEEP != 0
-        self.plain = self.keep and not head.flags & (F_OLD | F_HEAD) and not self.timing
+        self.plain = (
+            self.keep and not head.flags & (F_OLD | F_HEAD) and not self.timing and self.route.additions is None
+        )
 
 
 def prepare(client: Client, head: RequestHead, raw: bytes) -> Prepared:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -12,6 +13,7 @@ FAIR_TO_CLIENTS = "client"
 FAIR_BY_HEADER = "header:"
 
 MAX_HEADER_NAME = 100  # characters
+MAX_HEADER_VALUE = 4096  # characters
 
 _OF_CONNECTIONS = frozenset(
     [
@@ -19,6 +21,8 @@ _OF_CONNECTIONS = frozenset(
         *("transfer-encoding", "upgrade", "http2-settings", "content-length", "host"),
     ]
 )
+_OF_BODIES = frozenset(["content-type", "content-encoding", "content-range", "date", "set-cookie"])
+_VALUE = re.compile(r"[!-~]+(?:[ \t]+[!-~]+)*")
 _FORWARDED = ("x-forwarded-", "forwarded", "x-real-ip")
 
 
@@ -46,8 +50,24 @@ def _check_fairness(text: str) -> str:
     return FAIR_BY_HEADER + name
 
 
+def _check_answer_header(name: str) -> str:
+    if _check_name(name) in _OF_BODIES:
+        raise fault(f"the header {shown(name)} describes one answer and is the component's", "choose another header")
+    return name
+
+
+def _check_answer_value(value: str) -> str:
+    if value and not _VALUE.fullmatch(value):
+        raise fault("a header's value is one line of ASCII without blanks around it")
+    if len(value) > MAX_HEADER_VALUE:
+        raise fault(f"a header's value has {len(value)} characters, {MAX_HEADER_VALUE} are allowed")
+    return value
+
+
+AnswerHeaderName = Annotated[Text, AfterValidator(_check_answer_header)]
+AnswerHeaderValue = Annotated[Text, AfterValidator(_check_answer_value)]
 Fairness = Annotated[
     Text,
     AfterValidator(_check_fairness),
-    Field(json_schema_extra={"pattern": r"^(client|header:[!#$%&'*+.^_`|~0-9A-Za-z-]+)?$|\$\{[^}]+\}"}),
+    Field(json_schema_extra={"pattern": r"^(client|header:[!#$%&'*+.^_`|~0-9A-Za-z-]+)?$"}),
 ]

@@ -18,6 +18,7 @@ from pydantic import (
 from maelstrom.model.component import ComponentDefinition
 from maelstrom.model.definition import Definition
 from maelstrom.model.names import name_fault, project_fault
+from maelstrom.model.project_answers import ErrorPages, ProjectAnswers, ResponseHeaders
 from maelstrom.model.rules import Text, fault, faults
 from maelstrom.model.source import (
     SOURCE_TYPES,
@@ -81,7 +82,13 @@ class ProjectDefinition(Definition):
     """What `maelctl put` sends: environments merged, crontab expanded, defaults filled in."""
 
     name: Annotated[Text, AfterValidator(_check_name)]
+    responseheaders: ResponseHeaders = ()
+    errorpages: ErrorPages = Field(default_factory=dict)
     components: dict[Text, ComponentEntry] = Field(min_length=1)
+
+    @property
+    def answers(self) -> ProjectAnswers:
+        return ProjectAnswers(responseheaders=self.responseheaders, errorpages=self.errorpages)
 
     @model_validator(mode="after")
     def _names_are_normal_and_unique(self) -> ProjectDefinition:
@@ -124,6 +131,7 @@ class PutResult:
     revision: int
     components: Changes = field(default_factory=Changes)
     eventsources: Changes = field(default_factory=Changes)
+    projectfields: Changes = field(default_factory=Changes)  # of the project itself: `responseheaders`, `errorpages`
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -131,4 +139,5 @@ class PutResult:
             "revision": self.revision,
             "components": self.components.as_json(),
             "eventsources": self.eventsources.as_json(),
+            "projectfields": self.projectfields.as_json(),
         }

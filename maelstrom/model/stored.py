@@ -8,6 +8,7 @@ from typing import Any
 
 from maelstrom.model.component import Component, ComponentKey
 from maelstrom.model.project import ProjectDefinition
+from maelstrom.model.project_answers import ProjectAnswers
 from maelstrom.model.source import EventSource, SourceKey, SourceType
 
 
@@ -76,3 +77,4 @@ class Snapshot:
     revision: int = 0
     components: Mapping[ComponentKey, Component] = field(default_factory=dict)
     sources: Mapping[SourceKey, EventSource] = field(default_factory=dict)
+    answers: Mapping[str, ProjectAnswers] = field(default_factory=dict)  # of projects that say something of theirs

@@ -14,6 +14,7 @@ from sqlalchemy import Row
 
 from maelstrom.model.component import ComponentDefinition
 from maelstrom.model.project import Changes, ProjectDefinition
+from maelstrom.model.project_answers import ProjectAnswers
 from maelstrom.model.source import SOURCE_TYPES, SourceDefinition
 from maelstrom.registry.records import Unreadable, definition_of, source_definition_of, text_of
 from maelstrom.registry.tables import SETTLED_AT_FIRST_MS
@@ -60,6 +61,13 @@ def difference(
         found.update_components.append(values)
     _sources(found, project, put, wanted, list(sources))
     return found
+
+
+def changed_fields(stored: ProjectAnswers, put: ProjectAnswers) -> Changes:
+    """Which fields of the project itself a put adds, changes and removes."""
+    old, new = stored.fields(), put.fields()
+    changed = {name for name in old.keys() & new.keys() if old[name] != new[name]}
+    return Changes(_names(new.keys() - old), _names(changed), _names(old.keys() - new))
 
 
 def _sources(

@@ -15,11 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from maelstrom.model.errors import Conflict, MaelstromError, NotFound
 from maelstrom.model.project import ProjectDefinition, PutResult
+from maelstrom.model.project_answers import ProjectAnswers
 from maelstrom.model.stored import ProjectSummary, Revision, StoredProject
 from maelstrom.registry.changes import announce, lock
-from maelstrom.registry.difference import Difference, difference
+from maelstrom.registry.difference import Difference, changed_fields, difference
 from maelstrom.registry.names import starts_with
-from maelstrom.registry.records import Unreadable, definition_of, text_of
+from maelstrom.registry.records import Unreadable, answers_of, definition_of, text_of
 from maelstrom.registry.removed import prune
 from maelstrom.registry.tables import components, event_sources, projects, revisions
 
@@ -47,9 +48,11 @@ async def put(
     await _refuse_taken(connection, event_sources, name, _source_names(project))
     number, versions = await _last(connection, name)
     found = await _difference(connection, name, project, versions)
-    if diff_only or not found:
-        return PutResult(name, current, found.components, found.eventsources)
+    fields = changed_fields(await _answers(connection, name), project.answers)
+    if diff_only or not (found or fields):
+        return PutResult(name, current, found.components, found.eventsources, fields)
     stored = {"name": name, "revision": number + 1, "modified_at": now, "author": author}
+    stored["answers"] = text_of(project.answers) if project.answers else None
     if current:
         await connection.execute(update(projects).where(projects.c.name == name).values(stored))
     else:
@@ -57,7 +60,7 @@ async def put(
     await _apply(connection, name, found, now)
     await _record(connection, name, number + 1, versions, found, text_of(project), author, now)
     await announce(connection)
-    return PutResult(name, number + 1, found.components, found.eventsources)
+    return PutResult(name, number + 1, found.components, found.eventsources, fields)
 
 
 async def remove(
@@ -127,6 +130,17 @@ async def history(connection: AsyncConnection, name: str) -> list[Revision]:
 async def _current_revision(connection: AsyncConnection, name: str) -> int:
     found = (await connection.execute(select(projects.c.revision).where(projects.c.name == name))).scalar()
     return 0 if found is None else int(found)
+
+
+async def _answers(connection: AsyncConnection, name: str) -> ProjectAnswers:
+    text = (await connection.execute(select(projects.c.answers).where(projects.c.name == name))).scalar()
+    return ProjectAnswers() if text is None else answers_of(name, text)
+
+
+async def everybodys_answers(connection: AsyncConnection) -> dict[str, ProjectAnswers]:
+    """By project; those that say nothing are not among them."""
+    query = select(projects.c.name, projects.c.answers).where(projects.c.answers.is_not(None))
+    return {row.name: answers_of(row.name, row.answers) for row in await connection.execute(query)}
 
 
 async def _last(connection: AsyncConnection, name: str) -> tuple[int, dict[str, int]]:

@@ -17,6 +17,7 @@ from sqlalchemy import Row
 
 from maelstrom.model.component import Component, ComponentDefinition, ComponentKey
 from maelstrom.model.definition import Definition
+from maelstrom.model.project_answers import ProjectAnswers
 from maelstrom.model.source import SOURCE_TYPES, EventSource, SourceDefinition, SourceKey, SourceType
 
 log = logging.getLogger("maelstrom.registry")
@@ -65,6 +66,16 @@ def source_of(row: Row[Any]) -> EventSource | None:
         return None
     component = ComponentKey(row.project, row.component)
     return EventSource(key, component, row.version, bool(row.enabled), definition, row.id)
+
+
+def answers_of(project: str, text: str) -> ProjectAnswers:
+    """Nothing, and an error in the log, if the record cannot be read."""
+    try:
+        return definition_of(ProjectAnswers, text)
+    except Unreadable as error:
+        fields = {"project": project, "reason": str(error)}
+        log.error("what a project says of its answers cannot be read and is left out", extra=fields)
+        return ProjectAnswers()
 
 
 def source_definition_of(kind: str, text: str) -> SourceDefinition:

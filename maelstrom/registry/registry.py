@@ -200,6 +200,7 @@ class Registry:
             revision = await changes.read_revision(connection)
             component_rows = (await connection.execute(select(component_table))).all()
             source_rows = await sources.everything(connection)
+            answers = await projects.everybodys_answers(connection)
         found: dict[ComponentKey, Component] = {}
         for number, row in enumerate(component_rows):
             if (component := component_of(row)) is not None:
@@ -212,4 +213,4 @@ class Registry:
                 found_sources[source.key] = source
             if number % _PARSED_AT_ONCE == 0:
                 await asyncio.sleep(0)
-        return Snapshot(revision, found, found_sources)
+        return Snapshot(revision, found, found_sources, answers)

@@ -57,6 +57,7 @@ projects = Table(
     Column("revision", BigInteger, nullable=False),
     Column("modified_at", Double, nullable=False),  # s since 1970, for people
     Column("author", String, nullable=False, server_default=""),
+    Column("answers", Text),  # what it says of its answers, JSON; NULL: nothing
 )
 
 components = Table(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, model_validator
 
 from maelstrom.model.component import ComponentDefinition, Variables
 from maelstrom.model.definition import Definition
 from maelstrom.model.project import SourceEntry
-from maelstrom.model.rules import Text
+from maelstrom.model.project_answers import ContentType, ResponseHeaders, check_statuses
+from maelstrom.model.rules import Text, fault
 
 
 class FileComponent(ComponentDefinition):
@@ -23,6 +26,29 @@ class FileComponent(ComponentDefinition):
     )
 
 
+class FilePage(Definition):
+    """One entry below `errorpages`."""
+
+    file: Text = Field(
+        "", description="File with the page, in UTF-8, relative to the working directory; read when the file is put."
+    )
+    body: Text = Field("", description="The page itself, in place of a file.")
+    contenttype: ContentType | None = Field(
+        None, description="What the page is. Unset: by the file's name (`.html`, `.txt`, `.json`), else by its content."
+    )
+
+    @model_validator(mode="after")
+    def _has_one_page(self) -> FilePage:
+        if bool(self.file) == bool(self.body):
+            raise fault("needs a `file` or a `body`, and not both")
+        return self
+
+
+def _check_pages(pages: dict[str, FilePage]) -> dict[str, FilePage]:
+    check_statuses(pages)
+    return pages
+
+
 class FileProject(Definition):
     """The whole file."""
 
@@ -36,6 +62,16 @@ class FileProject(Definition):
     )
     environment: Variables = Field(
         (), description="Environment variables of all components, `NAME=value` each; they win over `envfile`."
+    )
+    responseheaders: ResponseHeaders = Field(
+        (),
+        description="Headers of every answer to a request that came by one of the project's http sources, the"
+        " component's and the gateway's own: at most 32.",
+    )
+    errorpages: Annotated[dict[Text, FilePage], AfterValidator(_check_pages)] = Field(
+        default_factory=dict,
+        description="Pages for the gateway's own answers to such requests, by status: 400, 408, 413, 502, 503, 504; at"
+        " most 64 KiB each. A component's answers stay as they are, and who accepts only JSON gets JSON.",
     )
     components: dict[Text, FileComponent] = Field(
         min_length=1,

@@ -18,12 +18,13 @@ from maelstrom.model.errors import InvalidInput, Problem
 from maelstrom.model.manifest.build import Built, Path, build
 from maelstrom.model.manifest.crontab import expand
 from maelstrom.model.manifest.faults import MAX_PROBLEMS, Fault, faults_of
-from maelstrom.model.manifest.file_model import FileComponent, FileProject
+from maelstrom.model.manifest.file_model import FileComponent, FilePage, FileProject
 from maelstrom.model.manifest.shape import shape_of
 from maelstrom.model.manifest.tree import MAX_CHARACTERS, MAX_VALUES, Unreadable, compose
 from maelstrom.model.manifest.written import Written
 from maelstrom.model.names import MAX_FULL, name_fault, normal_name, normal_project, project_fault
 from maelstrom.model.project import ComponentEntry, ProjectDefinition, SourceEntry, kinds_fault
+from maelstrom.model.project_answers import ErrorPage, ResponseHeader, content_type_of
 from maelstrom.model.rules import shown
 from maelstrom.model.source import SOURCE_TYPES
 from maelstrom.model.variables import merged, read_envfile
@@ -73,9 +74,10 @@ class _Reading:
                 break
             self._component(name, entry)
         shared = merged(self._envfile(read_file), () if checked is None else checked.environment)
-        if self.problems:
+        pages = self._pages({} if checked is None else checked.errorpages, read_file)
+        if checked is None or self.problems:
             self._refuse()
-        return self._assemble(shared)
+        return self._assemble(shared, checked.responseheaders, pages)
 
     def _outline(self) -> Any:
         """The file with nothing in its components, whose turn comes one by one."""
@@ -172,16 +174,42 @@ class _Reading:
         if not isinstance(path, str) or not path:
             return ()
         try:
-            return read_envfile(read_file(path), path)
+            return read_envfile(self._read(read_file, path, ("envfile",)), path)
         except InvalidInput as error:
             self.problems |= dict.fromkeys(error.problems or (Problem("envfile", error.message, file=path),))
+        return ()
+
+    def _pages(self, pages: Mapping[str, FilePage], read_file: Callable[[str], bytes]) -> dict[str, ErrorPage]:
+        found: dict[str, ErrorPage] = {}
+        for status, page in sorted(pages.items()):
+            path: Path = ("errorpages", status)
+            text = page.body
+            if page.file:
+                content = self._read(read_file, page.file, (*path, "file"))
+                try:
+                    text = content.decode("utf-8-sig")
+                except UnicodeDecodeError:
+                    self._add(Fault((*path, "file"), f"{shown(page.file)} is not UTF-8", "save it as UTF-8"))
+                    continue
+            kind = page.contenttype or content_type_of(page.file, text)
+            checked = self._check(ErrorPage, {"body": text, "contenttype": kind}, path)
+            if checked is not None:
+                found[status] = checked
+        return found
+
+    def _read(self, read_file: Callable[[str], bytes], name: str, path: Path) -> bytes:
+        """The file that is named at `path`; empty, and a problem more, if it cannot be read."""
+        try:
+            return read_file(name)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             hint = "the path is relative to the working directory"
-            self._add(Fault(("envfile",), f"{shown(path)} cannot be read: {reason}", hint))
-        return ()
+            self._add(Fault(path, f"{shown(name)} cannot be read: {reason}", hint))
+        return b""
 
-    def _assemble(self, shared: tuple[str, ...]) -> ProjectDefinition:
+    def _assemble(
+        self, shared: tuple[str, ...], headers: tuple[ResponseHeader, ...], pages: dict[str, ErrorPage]
+    ) -> ProjectDefinition:
         if (
             sum(map(len, shared)) * len(self.components) > MAX_CHARACTERS
             or len(shared) * len(self.components) > 2 * MAX_VALUES
@@ -191,7 +219,7 @@ class _Reading:
         self.built = Built()  # its places are not needed any more
         entries = {normal: self._entry(name, shared) for normal, name in sorted(self.names.items())}
         try:
-            return ProjectDefinition(name=self.project, components=entries)
+            return ProjectDefinition(name=self.project, responseheaders=headers, errorpages=pages, components=entries)
         except ValidationError as error:
             for fault in faults_of(error, shape_of(ProjectDefinition)):
                 self._add(fault)

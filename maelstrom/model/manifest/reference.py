@@ -7,10 +7,11 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from maelstrom.model.manifest.file_model import FileComponent, FileProject
+from maelstrom.model.manifest.file_model import FileComponent, FilePage, FileProject
 from maelstrom.model.manifest.schema import project_schema
 from maelstrom.model.mount import Mount
 from maelstrom.model.project import SourceEntry
+from maelstrom.model.project_answers import ResponseHeader
 from maelstrom.model.source import CronRequest, CronSource, Header, HttpSource, SqsSource, StepFunctionsSource
 
 _INTRODUCTION = """\
@@ -32,6 +33,8 @@ document that describes a project, its components and their event sources. This 
 
 _SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("The file", FileProject),
+    ("`responseheaders`, each item", ResponseHeader),
+    ("`errorpages.<status>`", FilePage),
     ("`components.<name>`", FileComponent),
     ("`components.<name>.volumes`, each item", Mount),
     ("`components.<name>.eventsources.<name>`: exactly one of", SourceEntry),

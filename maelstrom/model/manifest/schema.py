@@ -10,6 +10,7 @@ import json
 from typing import Any
 
 from maelstrom.model.manifest.file_model import FileProject
+from maelstrom.model.project_answers import STATUSES
 
 Schema = dict[str, Any]
 
@@ -41,6 +42,8 @@ def _property(name: str, schema: Schema) -> Schema:
         kept["items"] = {"type": ["string", "integer"]}
     if name in ("components", "eventsources"):
         kept["propertyNames"] = {"pattern": _NAME}
+    if name == "errorpages":
+        kept["propertyNames"] = {"enum": list(STATUSES)}
     return _or_variable(kept)
 
 
@@ -54,7 +57,7 @@ def _without_null(schema: Schema) -> Schema:
 def _or_variable(schema: Schema) -> Schema:
     about = {key: value for key, value in schema.items() if key in ("description", "default")}
     rest = {key: value for key, value in schema.items() if key not in about}
-    if rest.get("type") in ("integer", "number", "boolean") or "enum" in rest:
+    if rest.get("type") in ("integer", "number", "boolean") or rest.keys() & {"enum", "pattern"}:
         return {**about, "anyOf": [rest, _VARIABLE]}
     return {**about, **rest}
 

@@ -21,6 +21,11 @@ def named(name: str, components: dict[str, dict[str, Any]]) -> ProjectDefinition
     return ProjectDefinition.model_validate({"name": name, "components": entries})
 
 
+def with_answers(definition: ProjectDefinition, **fields: Any) -> ProjectDefinition:
+    """The same with `responseheaders` or `errorpages`."""
+    return ProjectDefinition.model_validate({**definition.model_dump(), **fields})
+
+
 def http(hostname: str = "shop.example", **fields: Any) -> dict[str, Any]:
     return {"http": {"hostname": hostname, **fields}}
 

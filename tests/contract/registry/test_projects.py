@@ -13,7 +13,7 @@ from maelstrom.model.stored import SourceFilter
 from maelstrom.registry import projects
 from maelstrom.registry.engine import transaction
 from maelstrom.registry.registry import Registry
-from tests.contract.registry.definitions import activity, cron, http, named, project, sqs
+from tests.contract.registry.definitions import activity, cron, http, named, project, sqs, with_answers
 
 SHOP = project(
     "shop",
@@ -67,6 +67,46 @@ async def test_a_changed_component_rises_by_one_version_and_the_others_stay(regi
     assert not result.eventsources
     assert await versions(registry) == {"web": 2, "worker": 1}
     assert await source_versions(registry) == {"orders": 1, "site": 1, "split": 1}
+
+
+async def test_what_a_project_says_of_its_answers_is_a_change_of_its_own(registry: Registry) -> None:
+    await registry.put_project(SHOP)
+    pages = {"503": {"body": "<p>später</p>", "contenttype": "text/html"}}
+    headers = [{"name": "X-A", "value": "b"}]
+    busy = with_answers(SHOP, errorpages=pages, responseheaders=headers)
+    assert (await registry.put_project(busy, diff_only=True)).projectfields.added == ("errorpages", "responseheaders")
+    assert (await registry.snapshot()).answers == {}
+    result = await registry.put_project(busy)
+    assert result.revision == 2
+    assert not result.components
+    assert not result.eventsources
+    assert result.projectfields == Changes(added=("errorpages", "responseheaders"))
+    assert await versions(registry) == {"web": 1, "worker": 1}, "nothing is started anew because of it"
+    assert (await registry.snapshot()).answers == {"shop": busy.answers}
+    assert (await registry.get_project("shop")).definition == busy
+    assert not (await registry.put_project(busy)).projectfields
+
+    fewer = with_answers(SHOP, responseheaders=[{"name": "X-A", "value": "c"}])
+    result = await registry.put_project(fewer)
+    assert result.projectfields == Changes(updated=("responseheaders",), removed=("errorpages",))
+    assert (await registry.put_project((await registry.definition_at("shop", 2)).definition)).revision == 4
+    await registry.put_project(SHOP)
+    assert (await registry.snapshot()).answers == {}
+    await registry.put_project(busy)
+    await registry.remove_project("shop")
+    assert (await registry.snapshot()).answers == {}
+
+
+async def test_answers_that_cannot_be_read_are_left_out_and_those_of_a_newer_version_are_read(
+    registry: Registry,
+) -> None:
+    await registry.put_project(SHOP)
+    newer = '{"responseheaders": [{"name": "X-A", "value": "b", "later": 1}], "brand": "new"}'
+    for stored, read in ((newer, {"X-A"}), ("{no", set())):
+        async with transaction(registry.engine) as connection:
+            await connection.execute(text("update projects set answers = :stored"), {"stored": stored})
+        answers = (await registry.snapshot()).answers["shop"]
+        assert {header.name for header in answers.responseheaders} == read
 
 
 async def test_a_changed_source_rises_alone(registry: Registry) -> None:

@@ -39,12 +39,28 @@ def test_put_says_what_it_added_updated_and_removed(client: Client, threaded: Ad
         "revision": 1,
         "components": {"added": ["jobs", "web"], "updated": [], "removed": []},
         "eventsources": {"added": ["site"], "updated": [], "removed": []},
+        "projectfields": {"added": [], "updated": [], "removed": []},
         "warnings": [],
     }
     assert threaded.node.refreshed == 1
     result = client.put_project(project(web={"maxconcurrency": 2}))
     assert result["components"] == {"added": [], "updated": ["web"], "removed": ["jobs"]}
     assert result["eventsources"] == {"added": [], "updated": [], "removed": ["site"]}
+
+
+def test_put_says_what_changes_of_the_project_itself(client: Client) -> None:
+    pages = {"503": {"body": "<h1>Busy</h1>", "contenttype": "text/html"}}
+    client.put_project(project())
+    wanted = {**project(), "errorpages": pages, "responseheaders": [{"name": "X-Frame-Options", "value": "DENY"}]}
+    for diff_only, revision in ((True, 1), (False, 2)):
+        result = client.put_project(wanted, diff_only=diff_only)
+        assert result["revision"] == revision
+        assert result["projectfields"] == {"added": ["errorpages", "responseheaders"], "updated": [], "removed": []}
+        assert result["components"] == {"added": [], "updated": [], "removed": []}
+    stored = client.project("shop")["definition"]
+    assert stored["errorpages"] == pages
+    assert client.put_project(stored)["revision"] == 2, "what is shown can be put again"
+    assert client.put_project(project())["projectfields"]["removed"] == ["errorpages", "responseheaders"]
 
 
 def test_same_put_again_changes_nothing(client: Client) -> None:

@@ -70,6 +70,17 @@ def test_put_prints_what_changed(ctl: Ctl) -> None:
     assert [part.split() for part in lines[2:]] == [["Component", "work", "Added"], ["Component", "jobs", "Removed"]]
 
 
+def test_pages_are_read_here_and_what_is_shown_can_be_put_again(ctl: Ctl) -> None:
+    Path("busy.html").write_text("<h1>Später ${NOT_READ}</h1>")
+    Path("project.yml").write_text(PROJECT + "errorpages: {503: {file: busy.html}}\n")
+    assert [line.split() for line in ctl("put").out.splitlines()[-1:]] == [["Project", "errorpages", "Added"]]
+    Path("busy.html").write_text("<h1>Jetzt</h1>")
+    assert ctl("put", "--json").json()["projectfields"] == {"added": [], "updated": ["errorpages"], "removed": []}
+    shown = ctl("project", "get", "shop").out
+    assert "<h1>Jetzt</h1>" in shown
+    assert "nothing changes" in ctl("put", "-", input=shown).out
+
+
 def test_put_warns_of_what_gets_nothing(shop: Ctl) -> None:
     text = "name: blog\ncomponents: {web: {image: b:1, eventsources: {own: {http: {hostname: shop.example}}}}}\n"
     warning = "http source blog_own gets no requests: shop_site has the same host and path"

@@ -11,6 +11,7 @@ from maelstrom.model.component import ComponentDefinition
 from maelstrom.model.manifest import check_project
 from maelstrom.model.mount import Mount
 from maelstrom.model.project import ProjectDefinition
+from maelstrom.model.project_answers import ErrorPage, ResponseHeader
 from maelstrom.model.source import CronRequest, CronSource, Header, HttpSource, SqsSource, StepFunctionsSource
 from tests.support.project_file import component, read, web
 
@@ -36,6 +37,13 @@ SHOP = """
 
 EVERYTHING = """
     name: all
+    responseheaders:
+    - {name: X-Frame-Options, value: DENY}
+    - {name: Server}
+    - {name: cache-control, value: "no-cache, private", ifmissing: yes}
+    errorpages:
+      "503": {body: "<h1>Busy</h1>"}
+      "504": {body: slow, contenttype: text/html}
     components:
       web:
         image: app@sha256:0123456789012345678901234567890123456789012345678901234567890123
@@ -230,6 +238,38 @@ def test_every_field_is_accepted_and_kept() -> None:
     }  # fmt: skip
 
 
+def test_pages_are_what_their_names_or_contents_say() -> None:
+    files = {
+        "a.html": b"\xef\xbb\xbfHello ${NAME}",
+        "b.JSON": b'{"busy": true}',
+        "c.txt": b"<p>",
+        "pages/d": b"\n <!doctype html>",
+        "e.php": b'["x"]',
+        "f": "später".encode(),
+    }
+    statuses = ("400", "408", "413", "502", "503", "504")
+    pages = "".join(f"  {status}: {{file: {name}}}\n" for status, name in zip(statuses, files, strict=True))
+    found = read("name: a\nerrorpages:\n" + pages + "components: {c: {image: a}}\n", files=files).errorpages
+    assert [page.contenttype for page in found.values()] == [
+        *("text/html", "application/json", "text/plain", "text/html", "application/json", "text/plain"),
+    ]
+    assert found["400"].body == "Hello ${NAME}", "a file is taken as it is"
+    assert list(found) == sorted(found)
+
+
+def test_headers_and_pages_are_kept() -> None:
+    project = read(EVERYTHING)
+    assert project.responseheaders == (
+        ResponseHeader(name="X-Frame-Options", value="DENY"),
+        ResponseHeader(name="Server"),
+        ResponseHeader(name="cache-control", value="no-cache, private", ifmissing=True),
+    )
+    assert project.errorpages == {
+        "503": ErrorPage(body="<h1>Busy</h1>", contenttype="text/html"),
+        "504": ErrorPage(body="slow", contenttype="text/html"),
+    }
+
+
 def test_every_field_of_the_models_is_in_the_file_above() -> None:
     """So that a new field is added to it, too."""
     for model in (
@@ -241,6 +281,8 @@ def test_every_field_of_the_models_is_in_the_file_above() -> None:
         Header,
         SqsSource,
         StepFunctionsSource,
+        ResponseHeader,
+        ErrorPage,
     ):
         for name, field in model.model_fields.items():
             name = field.alias or name
