@@ -1,7 +1,7 @@
 # Everything below works from a fresh clone; `make` alone lists the targets.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test lint format docs pins fuzz faults bench-gateway bench-cold-start bench-leases bench-sources bench-idle simulate clean
+.PHONY: help demo demo-stop test test-compiled lint format docs pins fuzz faults bench-gateway bench-cold-start bench-leases bench-sources bench-idle simulate clean
 
 # The first interpreter that is new enough; the tools make their own environment with it.
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -21,6 +21,9 @@ demo-stop:  ## removes all that the demo made
 
 test:  ## sets up all that is needed and runs every check and test
 	@$(TOOL) tools.check $(ARGS)
+
+test-compiled:  ## the gateway's tests on its compiled core
+	@$(TOOL) tools.compiled $(ARGS)
 
 lint:  ## style, types and import rules
 	$(READY)

@@ -90,14 +90,16 @@ def _interrupted(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def run(command: Sequence[str | Path], *, log: str, what: str, env: Mapping[str, str] | None = None) -> None:
+def run(
+    command: Sequence[str | Path], *, log: str, what: str, env: Mapping[str, str] | None = None, cwd: Path = ROOT
+) -> None:
     """Runs a program with its output in a log file. Raises Failure with the log's end if it fails."""
     path = WORK / "log" / f"{log}.log"
     path.parent.mkdir(parents=True, exist_ok=True)
     words = [str(word) for word in command]
     with path.open("wb") as out:
         done = subprocess.run(
-            words, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, env=env, check=False
+            words, cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, env=env, check=False
         )
     if done.returncode:
         full = shutil.disk_usage(ROOT).free < LITTLE_SPACE
