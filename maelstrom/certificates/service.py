@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from maelstrom.certificates.files import CertificateFiles
@@ -22,18 +22,24 @@ WARN_SHARE: Final = 0.2  # or when so much of its life is left, if that is less
 
 
 class Certificates:
-    """`show` is given all of them, those of files first. `now`: seconds since 1970."""
+    """`show` is given all of them, those of files first; `challenge` what plain listeners have to answer, by token.
+
+    `now`: seconds since 1970.
+    """
 
     def __init__(
         self,
         files: CertificateFiles,
         *,
         show: Callable[[Sequence[Certificate]], None],
+        challenge: Callable[[Mapping[str, str]], None] = lambda answers: None,
         now: Callable[[], float],
         look_seconds: float = LOOK_SECONDS,
     ) -> None:
         self._files = files
         self._show = show
+        self._challenge = challenge
+        self._answers: dict[str, str] = {}
         self._now = now
         self._look_seconds = look_seconds
         self._of_files: tuple[Certificate, ...] = ()
@@ -66,6 +72,12 @@ class Certificates:
         if tuple(certificates) != self._issued:
             self._issued = tuple(certificates)
             self._show(self.all)
+
+    def challenges(self, answers: Mapping[str, str]) -> None:
+        """Those that are asked for now, whenever they have changed."""
+        if dict(answers) != self._answers:
+            self._answers = dict(answers)
+            self._challenge(self._answers)
 
     async def run(self) -> None:
         """Looks for ever."""

@@ -11,7 +11,7 @@ from maelstrom.api.server import AdminServer
 from maelstrom.daemon.sockets import Listening, Sockets
 from maelstrom.daemon.state import StateDirectory
 from maelstrom.daemon.status import Status
-from maelstrom.gateway import Gateway, Policy, Tls
+from maelstrom.gateway import Front, Gateway, Policy, Tls
 from maelstrom.model.errors import MaelstromError
 from maelstrom.model.settings import Listen, Settings
 from maelstrom.runtime.docker import DockerRuntime
@@ -38,25 +38,33 @@ class Listeners:
         await server.start([one.socket for one in taken])
         self._status.addresses["admin"] = url_of(taken[0])
 
-    async def public(self, gateway: Gateway, crew: Crew | None) -> None:
+    async def public(self, gateway: Gateway, crew: Crew | None, front: Front) -> None:
         """Raises InvalidSettings for an address that cannot be had: nothing gets better by trying again."""
         taken = await self.sockets.take("public", "MAEL_PUBLIC_LISTEN", self._settings.public_listen)
-        await self._serve(taken, gateway, crew)
+        await self._serve(taken, gateway, crew, front=front)
         self._status.addresses["public"] = url_of(taken[0])
         self._status.public_all = [url_of(one) for one in taken]
 
     async def public_tls(self, gateway: Gateway, crew: Crew | None, tls: Tls) -> None:
         """The same with TLS. Raises InvalidSettings."""
         taken = await self.sockets.take("public-tls", "MAEL_PUBLIC_TLS_LISTEN", self._settings.public_tls_listen)
-        await self._serve(taken, gateway, crew, tls)
+        await self._serve(taken, gateway, crew, tls=tls)
         self._status.addresses["public_tls"] = url_of(taken[0], "https")
 
-    async def _serve(self, taken: list[Listening], gateway: Gateway, crew: Crew | None, tls: Tls | None = None) -> None:
+    async def _serve(
+        self,
+        taken: list[Listening],
+        gateway: Gateway,
+        crew: Crew | None,
+        *,
+        tls: Tls | None = None,
+        front: Front | None = None,
+    ) -> None:
         """By this process, or by the workers."""
         policy = Policy.public(self._settings)
         for one in taken:
             if crew is None:
-                await gateway.listen(one.socket, policy, tls=tls)
+                await gateway.listen(one.socket, policy, tls=tls, front=front)
             else:
                 crew.doors.append(Door(one.socket, tls=tls is not None))
 

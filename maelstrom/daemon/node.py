@@ -112,12 +112,13 @@ class Node:
 
     async def _listen(self, parts: Parts, listeners: Listeners) -> None:
         """Opens the public listeners."""
-        await listeners.public(parts.gateway, parts.crew)
+        secure = parts.secure
+        await listeners.public(parts.gateway, parts.crew, secure.front)
         if self.settings.public_tls_listen:
             # what there is of certificates is read before the first connection
-            await parts.certificates.look()
-            self._supervisor.keep("certificates", parts.certificates.run)
-            await listeners.public_tls(parts.gateway, parts.crew, parts.tls)
+            await secure.certificates.look()
+            self._supervisor.keep("certificates", secure.certificates.run)
+            await listeners.public_tls(parts.gateway, parts.crew, secure.tls)
         if parts.crew is not None:
             parts.crew.start()
 

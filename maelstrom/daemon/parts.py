@@ -6,25 +6,21 @@ import os
 import random
 import time
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from maelstrom.activation.service import Activation
 from maelstrom.activation.transport import Transport
-from maelstrom.certificates.files import CertificateFiles
-from maelstrom.certificates.service import Certificates
 from maelstrom.daemon.inside import TaskDoor
 from maelstrom.daemon.routing import Routing
+from maelstrom.daemon.secure import Secure, secure
 from maelstrom.daemon.state import StateDirectory
 from maelstrom.daemon.supervisor import Supervisor
 from maelstrom.daemon.worker import COMMAND
 from maelstrom.daemon.zone import local_zone
-from maelstrom.gateway import AccessLog, Gateway, Limits, Tls
-from maelstrom.gateway.handshake import SPOKEN
+from maelstrom.gateway import AccessLog, Gateway, Limits
 from maelstrom.leases.clock import SteadyClock
 from maelstrom.leases.keeper import LeaseKeeper
-from maelstrom.model.certificate import Certificate
 from maelstrom.model.settings import Settings
 from maelstrom.model.source import SourceType
 from maelstrom.registry.cron import CronLedger
@@ -69,8 +65,7 @@ class Parts:
     dead_letters: DeadLetters
     owner: SourceOwner
     cron: Cron
-    tls: Tls
-    certificates: Certificates
+    secure: Secure
 
 
 def build(settings: Settings, supervisor: Supervisor, registry: Registry, state: StateDirectory) -> Parts:
@@ -91,7 +86,6 @@ def build(settings: Settings, supervisor: Supervisor, registry: Registry, state:
         random=random.random,
     )
     gateway = _gateway(settings, activation, spawn, TaskDoor(later))
-    tls = Tls(list(SPOKEN))
     crew = _crew(settings, activation, gateway, supervisor)
     routing = Routing(activation, None if crew is None else crew.in_flight)
     sqs = AwsSqs(aws.accounts)
@@ -105,7 +99,7 @@ def build(settings: Settings, supervisor: Supervisor, registry: Registry, state:
     cron = _cron(settings, registry, state_id, keeper, view, means, activation)
     return Parts(
         *(settings, supervisor, registry, view, keeper, runtime, activation, transport, gateway, routing, crew),
-        *(aws, sqs, DeadLetters(sqs), owner, cron, tls, _certificates(settings, tls, crew)),
+        *(aws, sqs, DeadLetters(sqs), owner, cron, secure(settings, gateway, crew)),
     )
 
 
@@ -140,15 +134,6 @@ def _crew(settings: Settings, activation: Activation, gateway: Gateway, supervis
         spawn=supervisor.spawn,
         command=COMMAND,
     )
-
-
-def _certificates(settings: Settings, tls: Tls, crew: Crew | None) -> Certificates:
-    def show(certificates: Sequence[Certificate]) -> None:
-        tls.set(certificates, settings.tls_default_host)
-        if crew is not None:
-            crew.show(certificates)
-
-    return Certificates(CertificateFiles(settings.tls_certificates), show=show, now=time.time)
 
 
 def _keeper(settings: Settings, registry: Registry, state: StateDirectory, clock: SteadyClock) -> LeaseKeeper:

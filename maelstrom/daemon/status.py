@@ -181,7 +181,7 @@ class Status:
                 components=components,
                 sources=self._source_metrics(),
                 certificates=[
-                    counters.CertificateNow(one.names[0], one.origin, one.not_after) for one in parts.certificates.all
+                    counters.CertificateNow(one.names[0], one.origin, one.not_after) for one in parts.secure.certificates.all
                 ],
                 loops={
                     name: counters.LoopNow(loop.running, loop.restarts, _ago(passes.get(name), now))

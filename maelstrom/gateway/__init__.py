@@ -14,6 +14,8 @@ instance); heads, lines, bodies, answers, forwarded and stats are pure.
 """
 
 from maelstrom.gateway.access import AccessLog
+from maelstrom.gateway.additions import Additions
+from maelstrom.gateway.front import Front
 from maelstrom.gateway.gateway import Gateway
 from maelstrom.gateway.inside import Inside, InsideRequest
 from maelstrom.gateway.listener import Listener

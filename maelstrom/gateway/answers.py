@@ -50,6 +50,7 @@ _OTHER: Final = "start_failed"  # what else can keep a component from running (a
 REASONS: Final = {
     200: b"OK",
     204: b"No Content",
+    308: b"Permanent Redirect",
     400: b"Bad Request",
     403: b"Forbidden",
     404: b"Not Found",
@@ -64,6 +65,7 @@ REASONS: Final = {
 }
 _ACCEPT: Final = re.compile(rb"^accept:(.*?)\r?$", re.IGNORECASE | re.MULTILINE)
 _RETRY_AFTER_SECONDS: Final = 1
+NO_RECEIPT: Final[Mapping[str, float]] = {}
 
 
 def code_of(error: MaelstromError) -> str:
@@ -141,14 +143,17 @@ def connection_line(head: RequestHead | None, *, keep: bool) -> bytes:
     return b"Connection: keep-alive\r\n" if head is not None and head.flags & F_OLD else b""
 
 
-def server_timing(queue: float, start: float, upstream: float, *, woken: bool) -> bytes:
-    """Seconds spent waiting for a free instance, for one to start or to be woken, and for the answer's head."""
-    return b"Server-Timing: queue;dur=%.2f, %b;dur=%.2f, upstream;dur=%.2f\r\n" % (
-        queue * 1000,
-        b"wake" if woken else b"cold_start",
-        start * 1000,
-        upstream * 1000,
-    )
+def server_timing(
+    queue: float, start: float, upstream: float, receipt: Mapping[str, float] = NO_RECEIPT, *, woken: bool = False
+) -> bytes:
+    """Seconds spent waiting for a free instance, for one to start or to be woken, and for the answer's head.
+
+    `receipt`: the phases of a start that was waited for, in ms.
+    """
+    what = "wake" if woken else "cold_start"
+    phases = "".join(f", {what}.{phase};dur={ms:.2f}" for phase, ms in receipt.items())
+    parts = f"queue;dur={queue * 1000:.2f}, {what};dur={start * 1000:.2f}{phases}, upstream;dur={upstream * 1000:.2f}"
+    return f"Server-Timing: {parts}\r\n".encode()
 
 
 def accepts_only_json(lines: bytes) -> bool:

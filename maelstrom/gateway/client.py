@@ -19,6 +19,7 @@ from maelstrom.gateway.container import HIGH_WATER, REMEMBERED_HEAD, reset
 from maelstrom.gateway.exchange import AHEAD, GONE_SECONDS, Exchange
 from maelstrom.gateway.first_lines import F_CHUNKED, F_KEEP
 from maelstrom.gateway.forwarded import forwarded_lines, forwarded_lines_of_proxy
+from maelstrom.gateway.front import OwnAnswer
 from maelstrom.gateway.heads import RequestHead, request_head
 from maelstrom.gateway.inside import InsideExchange
 from maelstrom.gateway.lines import REQUEST_LINES, Malformed
@@ -213,6 +214,9 @@ class Client(Spoken):
             return None, len(data) - len(self._ask_node(head, data[head.end :], self.gateway.inside))
         try:
             prepared = prepare(self, head, data[: head.end])
+        except OwnAnswer as own:
+            self._answer_self(own, head)
+            return None, head.end
         except MaelstromError as error:
             self.keep = self.keep and bool(head.flags & F_KEEP) and not head.has_body
             self.answer_now(error, head)
@@ -338,8 +342,13 @@ class Client(Spoken):
         self.keep = self.keep and bool(head.flags & F_KEEP) and not head.has_body and not self.final
         if self.listener.draining:
             self.answer_now(Draining("this node is stopping"), head)
-            return
-        self.transport.write(plain(200, b"text/plain; charset=utf-8", b"OK", head, keep=self.keep))
+        else:
+            self._answer_self(OwnAnswer(200, b"OK"), head)
+
+    def _answer_self(self, own: OwnAnswer, head: RequestHead) -> None:
+        self.keep = self.keep and bool(head.flags & F_KEEP) and not head.has_body and not self.final
+        kind = b"text/plain; charset=utf-8"
+        self.transport.write(plain(own.status, kind, own.body, head, extra=own.extra, keep=self.keep))
         self._done(head)
 
     def _done(self, head: RequestHead | None) -> None:

@@ -106,11 +106,8 @@ class Prepared:
 
 
 def prepare(client: Client, head: RequestHead, raw: bytes) -> Prepared:
-    """Raises NoRoute, BadRequest, BodyTooLarge."""
+    """Raises NoRoute, BadRequest; OwnAnswer where the gateway answers itself."""
     gateway = client.gateway
-    limit = gateway.limits.max_body_bytes
-    if limit and head.length > limit:
-        raise BodyTooLarge(f"the body has {head.length} bytes, {limit} are allowed")
     way = client.way
     if (
         way is None
@@ -131,8 +128,10 @@ def prepare(client: Client, head: RequestHead, raw: bytes) -> Prepared:
 
 
 def find_way(client: Client, head: RequestHead) -> Way:
-    """Raises NoRoute, BadRequest."""
+    """Raises NoRoute, BadRequest, OwnAnswer."""
     gateway = client.gateway
+    if client.listener.front is not None:
+        client.listener.front.look(client, head)
     first = head.first
     path = first.target
     name = _only(head, COMPONENT) if client.policy.by_name else None

@@ -74,6 +74,11 @@ class Tls:
             return None
 
     @property
+    def contexts(self) -> int:
+        """How many have been made and are kept."""
+        return len(self._contexts)
+
+    @property
     def certificates(self) -> Iterable[Certificate]:
         """Those in use, each once."""
         return dict.fromkeys(self._by_name.values())

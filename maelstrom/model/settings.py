@@ -76,6 +76,13 @@ class Settings(BaseModel):
         description="Whose certificate is shown to who asks for a host without one, or for none. Default: nobody's; such"
         " a connection is refused.",
     )
+    https_redirect_port: int = Field(
+        default=0,
+        ge=0,
+        le=65535,
+        description="Plain requests for hosts with a certificate are sent on to https:// with this port, most often 443."
+        " 0: they are served as they are.",
+    )
     public_health_path: str = Field(
         default="/_mael_health_check",
         description="Answered by the public gateway itself: 200, 503 while it stops. Empty: no path is reserved.",

@@ -76,15 +76,20 @@ class Briefing:
         self._components: dict[str, Component] = {}
         self._rules: tuple[Rule, ...] = ()
         self._certificates: Message | None = None
+        self._challenges: Message | None = None
 
     def all(self) -> list[Message]:
         """For one that has just begun."""
-        shown = [] if self._certificates is None else [self._certificates]
+        shown = [message for message in (self._certificates, self._challenges) if message is not None]
         return [*shown, components_message(self._components.values(), ()), routes_message(self._rules)]
 
     def show(self, certificates: Iterable[Certificate]) -> Message:
         self._certificates = certificates_message(certificates)
         return self._certificates
+
+    def challenge(self, answers: Mapping[str, str]) -> Message:
+        self._challenges = ["challenges", dict(answers)]
+        return self._challenges
 
     def changes(self, components: Mapping[ComponentKey, Component], rules: Iterable[Rule]) -> list[Message]:
         """What is new: components first, as routes lead to them."""

@@ -105,6 +105,12 @@ class Crew:
         for seat in self._seats:
             seat.send(message)
 
+    def challenge(self, answers: Mapping[str, str]) -> None:
+        """What plain listeners answer to authorities of certificates, by token."""
+        message = self.briefing.challenge(answers)
+        for seat in self._seats:
+            seat.send(message)
+
     def in_flight(self, tag: str) -> int:
         """Requests open towards containers that came by this rule."""
         return sum(seat.routes.get(tag, 0) for seat in self._seats)

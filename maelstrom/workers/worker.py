@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
-from maelstrom.gateway import AccessLog, Gateway, Limits, Policy, Route, Tls
+from maelstrom.gateway import AccessLog, Front, Gateway, Limits, Policy, Route, Tls
 from maelstrom.gateway.handshake import SPOKEN
 from maelstrom.model.settings import Settings
 from maelstrom.plan.routes import RouteEntry, RouteTable
@@ -40,6 +40,7 @@ class Worker:
         self._doors = doors
         self._tls = Tls(list(SPOKEN))
         self._default_host = ""
+        self._front = Front(self._certified)
         self._spawn = spawn
         self._begin = begin
         self._line: Line | None = None
@@ -52,6 +53,7 @@ class Worker:
         self._handlers: dict[str, Callable[..., None]] = {
             "settings": self._settings,
             "certificates": self._certificates,
+            "challenges": self._challenges,
             "components": self._components,
             "routes": self._set_routes,
             "drain": self._drain,
@@ -85,6 +87,7 @@ class Worker:
         settings = settings_of(given)
         self._begin(settings)
         self._default_host = settings.tls_default_host
+        self._front = Front(self._certified, redirect_port=settings.https_redirect_port)
         self._gateway = Gateway(
             find=self._borrower.pools.get,
             spawn=self._spawn,
@@ -96,7 +99,10 @@ class Worker:
 
     async def _serve(self, gateway: Gateway, policy: Policy) -> None:
         for door in self._doors:
-            await gateway.listen(door.socket, policy, tls=self._tls if door.tls else None)
+            if door.tls:
+                await gateway.listen(door.socket, policy, tls=self._tls)
+            else:
+                await gateway.listen(door.socket, policy, front=self._front)
         gc.collect()
         gc.freeze()  # what lives as long as the process is never walked again
         self._send(["ready"])
@@ -106,6 +112,18 @@ class Worker:
 
     def _certificates(self, rows: list[list[Any]]) -> None:
         self._tls.set(certificates_of(rows), self._default_host)
+        self._look_again()
+
+    def _challenges(self, answers: dict[str, str]) -> None:
+        self._front.challenges = {token.encode(): answer.encode() for token, answer in answers.items()}
+        self._look_again()
+
+    def _look_again(self) -> None:
+        assert self._gateway is not None, "the settings come first"
+        self._gateway.look_again()
+
+    def _certified(self, name: str) -> bool:
+        return self._tls.find(name) is not None
 
     def _components(self, rows: list[list[Any]], removed: list[str]) -> None:
         self._borrower.follow(components_of(rows), removed)

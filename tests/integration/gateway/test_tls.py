@@ -9,10 +9,12 @@ from ipaddress import ip_network
 
 import pytest
 
-from maelstrom.gateway import Limits, Listener, Policy, Tls
+from maelstrom.gateway import Front, Limits, Listener, Policy, Tls
+from maelstrom.gateway.policy import networks
+from maelstrom.model.certificate import Certificate
 from maelstrom.model.settings import Listen
 from tests.integration.gateway.test_tunnels import UPGRADE, shouts
-from tests.integration.gateway.world import GET, Caller, Conversation, World, request, world
+from tests.integration.gateway.world import GET, Caller, Conversation, Message, World, friendly, request, world
 from tests.support.certificates import Authority
 from tests.support.wait import eventually
 
@@ -320,3 +322,97 @@ async def test_a_balancers_header_stands_before_the_handshake() -> None:
         answer = await caller.ask(GET)
         assert answer.status == 200
         assert b"X-Forwarded-For: 192.0.2.7\r\n" in answer.body
+
+
+class Plain:
+    """A plain listener with something in front of the routes."""
+
+    def __init__(self, gate: World, front: Front, tls: Tls, listener: Listener) -> None:
+        self.gate = gate
+        self.front = front
+        self.tls = tls
+        self.listener = listener
+
+    async def ask(self, text: str, body: bytes = b"") -> Message:
+        return await (await self.gate.caller(self.listener)).ask(request(text, body))
+
+
+async def plain_world(gate: World, *, redirect_port: int = 443, trusted: str = "") -> Plain:
+    tls = Tls(["http/1.1"])
+    tls.set([AUTHORITY.certificate("a.test", "*.wild.test")])
+    front = Front(lambda name: tls.find(name) is not None, redirect_port=redirect_port)
+    policy = Policy(name="public", health_path=b"/_mael_health_check", trusted=networks((trusted,)))
+    listener = await gate.gateway.listen(Listen(host="127.0.0.1", port=0), policy, front=front)
+    await gate.component(friendly)
+    return Plain(gate, front, tls, listener)
+
+
+async def test_hosts_with_a_certificate_are_asked_again_by_tls(gate: World) -> None:
+    plain = await plain_world(gate)
+    answer = await plain.ask("GET /x/y?z=1%20a HTTP/1.1\nHost: A.test:8080")
+    assert (answer.status, answer.head["location"]) == (308, "https://a.test/x/y?z=1%20a")
+    answer = await plain.ask("POST / HTTP/1.1\nHost: x.wild.test\nContent-Length: 2", b"hi")
+    assert (answer.status, answer.head["location"]) == (308, "https://x.wild.test/")
+    for kept in ("GET / HTTP/1.1\nHost: b.test", "GET / HTTP/1.1\nHost: [::1]", "OPTIONS * HTTP/1.1\nHost: a.test"):
+        assert (await plain.ask(kept)).status in (200, 404)
+    assert (await plain.ask("GET /_mael_health_check HTTP/1.1\nHost: a.test")).status == 200
+    assert gate.gateway.stats.component("").codes[308].count == 2
+
+
+async def test_a_redirect_names_the_port_that_clients_use(gate: World) -> None:
+    plain = await plain_world(gate, redirect_port=8443)
+    answer = await plain.ask("GET / HTTP/1.1\nHost: a.test")
+    assert answer.head["location"] == "https://a.test:8443/"
+
+
+async def test_without_the_setting_nobody_is_sent_away(gate: World) -> None:
+    plain = await plain_world(gate, redirect_port=0)
+    assert (await plain.ask("GET / HTTP/1.1\nHost: a.test")).status == 200
+
+
+async def test_who_came_by_tls_to_a_proxy_in_front_is_served(gate: World) -> None:
+    plain = await plain_world(gate, trusted="127.0.0.1")
+    assert (await plain.ask("GET / HTTP/1.1\nHost: a.test\nX-Forwarded-Proto: https")).status == 200
+    assert (await plain.ask("GET / HTTP/1.1\nHost: a.test\nX-Forwarded-Proto: http")).status == 308
+
+
+async def test_only_a_trusted_proxy_may_say_that_it_was_tls(gate: World) -> None:
+    plain = await plain_world(gate)
+    assert (await plain.ask("GET / HTTP/1.1\nHost: a.test\nX-Forwarded-Proto: https")).status == 308
+
+
+async def test_challenges_are_answered_while_they_are_asked_for(gate: World) -> None:
+    plain = await plain_world(gate)
+    path = "/.well-known/acme-challenge/token-1"
+    assert (await plain.ask(f"GET {path} HTTP/1.1\nHost: a.test")).body == b"hello"  # the component's own
+    plain.front.challenges = {b"token-1": b"token-1.thumb"}
+    for host in ("a.test", "other.test"):
+        answer = await plain.ask(f"GET {path} HTTP/1.1\nHost: {host}")
+        assert (answer.status, answer.body) == (200, b"token-1.thumb")
+    assert (await plain.ask("GET /.well-known/acme-challenge/token-2 HTTP/1.1\nHost: a.test")).body == b"hello"
+
+
+async def test_a_connection_notices_that_its_host_has_a_certificate_now(gate: World) -> None:
+    plain = await plain_world(gate)
+    ask = request("GET / HTTP/1.1\nHost: new.test")
+    caller = await gate.caller(plain.listener)
+    assert (await caller.ask(ask)).status == 200
+    assert (await caller.ask(ask)).status == 200
+    plain.tls.set([AUTHORITY.certificate("new.test")])
+    gate.gateway.look_again()
+    assert (await caller.ask(ask)).status == 308
+
+
+async def test_certificates_of_very_many_hosts(secure: Secure) -> None:
+    shared = AUTHORITY.pair("many.test")
+    many = [
+        Certificate((f"h{number}.test",), shared.chain, shared.key + b"\n" * number, 0.0, 0.0, "0", "test")
+        for number in range(1000)
+    ]
+    secure.tls.set([*many, AUTHORITY.certificate("*.late.test")])
+    assert secure.tls.find("h999.test") is many[999]
+    trust = AUTHORITY.trust()
+    trust.check_hostname = False
+    for host in ("h0.test", "h999.test", "x.late.test"):
+        await secure.caller(host, trust)
+    assert secure.tls.contexts == 3  # the others cost nothing until they are asked for
