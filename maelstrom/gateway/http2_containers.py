@@ -31,6 +31,7 @@ log = logging.getLogger("maelstrom.gateway")
 
 MAX_STREAMS: Final = 256  # at a time on one connection, whatever a container allows
 LAST_ID: Final = (1 << 31) - 4096  # a connection that has come so far takes no more streams
+TRIES: Final = 4  # connections opened for one request that others were quicker to fill
 END_SECONDS: Final = 5.0  # for a container to end a stream whose answer was complete
 
 
@@ -43,6 +44,7 @@ class Trunk(Multiplex):
         super().__init__(gateway)
         self.opened = False
         self.instance = instance
+        self._broken_by = ""  # how it broke the rules
         self._leaving = False  # the container takes no more streams
         self._opening: asyncio.Task[str] | None = None
         self.http2.local_settings.enable_push = 0
@@ -60,6 +62,13 @@ class Trunk(Multiplex):
             return False
         return len(self.streams) < min(MAX_STREAMS, self.http2.remote_settings.max_concurrent_streams)
 
+    @property
+    def fault(self) -> str:
+        """Why it cannot be used any more; empty if it can."""
+        if self._broken_by:
+            return f"the component broke the rules of HTTP/2: {self._broken_by}"
+        return "the component closed the connection" if self.over else ""
+
     async def open(self, seconds: float) -> str:
         """Empty when it is open, else why it cannot be. For any number of callers at the same time."""
         if self.opened:
@@ -70,7 +79,7 @@ class Trunk(Multiplex):
 
     async def _open(self, seconds: float) -> str:
         address = self.instance.address
-        why = "the container is gone"
+        why = ""
         try:
             async with asyncio.timeout(seconds):
                 await asyncio.get_running_loop().create_connection(lambda: self, address.host, address.port)
@@ -80,6 +89,7 @@ class Trunk(Multiplex):
             why = f"no connection to the component: {error.strerror or error}"
         if self.opened and not self.over:
             return ""
+        why = why or self.fault
         self.drop()
         return why
 
@@ -147,6 +157,7 @@ class Trunk(Multiplex):
 
     def _complain(self, why: str) -> None:
         self._remove()
+        self._broken_by = why
         name = self.instance.component.full_name
         log.warning("%s broke the rules of HTTP/2: %s", name, why, extra={"container": self.instance.container})
 
@@ -175,14 +186,15 @@ class StreamLink(ContainerLink):
             self.connection_made(AnswerStream(trunk, self))
 
     async def connect(self, seconds: float) -> str:
-        while True:
+        for _ in range(TRIES):
             trunk = self._trunk() or Trunk(self._gateway, self.instance)
-            why = await trunk.open(seconds)
+            why = await trunk.open(seconds) or trunk.fault
             if why:
                 return why
-            if trunk.has_room:
+            if trunk.has_room:  # else others were there first
                 self.connection_made(AnswerStream(trunk, self))
                 return ""
+        return "the component takes no streams"
 
     def _trunk(self) -> Trunk | None:
         return next((link for link in self.instance.links if isinstance(link, Trunk) and link.has_room), None)

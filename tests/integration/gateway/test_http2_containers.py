@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from h2.settings import SettingCodes
@@ -14,6 +15,7 @@ from hyperframe.frame import GoAwayFrame
 from maelstrom.activation.pool import Pool
 from tests.integration.gateway.secure import Secure, secure_world
 from tests.integration.gateway.world import GET, Conversation, Script, friendly, request
+from tests.support.http2 import Answer
 from tests.support.http2_server import Call, Handler, Http2Server, echo
 from tests.support.wait import eventually
 
@@ -62,6 +64,16 @@ async def world2() -> AsyncIterator[Http2World]:
 def message(data: bytes) -> bytes:
     """As gRPC frames it."""
     return struct.pack("!BI", 0, len(data)) + data
+
+
+async def confirmed(pool: Pool, asking: Coroutine[Any, Any, Answer]) -> Answer:
+    """An answer, while the engine confirms the instance again and again: what was not sent is then tried again."""
+    answer = asyncio.create_task(asking)
+    while not answer.done():
+        pool.instances[0].suspect = False
+        pool.grant()
+        await asyncio.wait([answer], timeout=0.01)
+    return answer.result()
 
 
 async def test_a_request_passes_from_end_to_end(world2: Http2World) -> None:
@@ -131,6 +143,22 @@ async def test_a_container_that_takes_few_streams_gets_more_connections(world2: 
     for stream in streams:
         assert (await caller.answer(stream)).body == b"hello"
     assert len(served.servers) == 3
+
+
+async def test_a_container_that_takes_no_streams_is_not_tried_for_ever(world2: Http2World) -> None:
+    pool, _ = await world2.http2(echo, settings={SettingCodes.MAX_CONCURRENT_STREAMS: 0})
+    caller = await world2.caller()
+    for _ in range(2):
+        answer = await confirmed(pool, caller.ask(method="POST"))
+        assert answer.status in (200, 502)  # one may go out before the container has said so
+
+
+async def test_a_container_that_cannot_be_reached_is_told_of(world2: Http2World) -> None:
+    pool, _ = await world2.http2(echo)
+    world2.gate.containers[0].stop_listening()
+    caller = await world2.caller()
+    answer = await confirmed(pool, caller.ask(method="POST"))
+    assert b"no connection to the component" in answer.body
 
 
 async def test_a_unary_call_of_grpc(world2: Http2World) -> None:
@@ -384,9 +412,9 @@ async def test_a_component_that_speaks_http1_after_all_is_told_of(
         talk.reply(status="400 Bad Request")
 
     await world2.gate.instance(pool, script, http2=True)
-    assert (await (await world2.caller()).ask(method="POST")).status == 502
+    caller = await world2.caller()
+    assert (await confirmed(pool, caller.ask(method="POST"))).status == 502
     assert "shop_web broke the rules of HTTP/2: it speaks HTTP/1.1" in caplog.text
-    assert pool.instances[0].suspect
 
 
 async def test_interim_answers_pass(world2: Http2World) -> None:
