@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from maelstrom.certificates.files import CertificateFiles
 from maelstrom.certificates.service import Certificates
 from maelstrom.gateway import Front, Gateway, Tls
-from maelstrom.gateway.handshake import SPOKEN
+from maelstrom.gateway.handshake import protocols
 from maelstrom.model.certificate import Certificate
 from maelstrom.model.settings import Settings
 
@@ -29,7 +29,7 @@ class Secure:
 
 
 def secure(settings: Settings, gateway: Gateway, crew: Crew | None) -> Secure:
-    tls = Tls(list(SPOKEN))
+    tls = Tls(protocols(http2=settings.http2))
     front = Front(lambda name: tls.find(name) is not None, redirect_port=settings.https_redirect_port)
 
     def show(certificates: Sequence[Certificate]) -> None:

@@ -41,6 +41,11 @@ SPOKEN: Final[dict[str, Callable[[Listener], Spoken]]] = {
 SHUTDOWN_SECONDS: Final = 2.0  # for the client to say that it has seen the end; many only do when they are used again
 
 
+def protocols(*, http2: bool) -> list[str]:
+    """What is offered, by ALPN names, best first."""
+    return [name for name in SPOKEN if http2 or name != "h2"]
+
+
 class Handshake(asyncio.Protocol):
     """Ends with the connection given to one of SPOKEN, or closed."""
 

@@ -66,6 +66,9 @@ class Settings(BaseModel):
         description="Public gateway with TLS, `host:port`, or several of them, such as 0.0.0.0:443 (docs/tls.md)."
         " Default: none.",
     )
+    http2: bool = Field(
+        default=True, description="Whether the TLS listeners offer HTTP/2 beside HTTP/1.1 (docs/http2.md)."
+    )
     tls_certificates: tuple[str, ...] = Field(
         default=(),
         description="Certificates for the TLS listeners: directories with NAME.crt or NAME.pem beside NAME.key, or of"

@@ -182,13 +182,15 @@ class Borrower:
                 pool.closed = True
                 pool.refuse_all(NoRoute(f"{name} was removed"))
 
-    def introduce(self, component: str, id: str, version: int, host: str, port: int, ready_at: float) -> None:
+    def introduce(
+        self, component: str, id: str, version: int, host: str, port: int, ready_at: float, http2: bool
+    ) -> None:
         """An instance of which slots will be lent."""
         pool = self.pools.get(component)
         if pool is None:
             return  # removed meanwhile; what is granted of it goes back
         instance = Instance(id, pool.component.key, version, "", 0)
-        instance.address = Address(host, port)
+        instance.address = Address(host, port, http2)
         instance.state = "ready"
         instance.ready_at = ready_at
         pool.instances.append(instance)
