@@ -280,4 +280,5 @@ def _introduction(pool: Pool, instance: Instance) -> Message:
         address.host,
         address.port,
         instance.ready_at,
+        address.http2,
     ]

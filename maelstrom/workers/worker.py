@@ -15,7 +15,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
 from maelstrom.gateway import AccessLog, Front, Gateway, Limits, Policy, Route, Tls
-from maelstrom.gateway.handshake import SPOKEN
+from maelstrom.gateway.handshake import protocols
 from maelstrom.model.settings import Settings
 from maelstrom.plan.routes import RouteEntry, RouteTable
 from maelstrom.workers import counts
@@ -38,7 +38,7 @@ class Worker:
     def __init__(self, doors: Sequence[Door], spawn: Spawn, begin: Callable[[Settings], None]) -> None:
         """`doors` listen already; `begin` is called with the settings before anything is done by them."""
         self._doors = doors
-        self._tls = Tls(list(SPOKEN))
+        self._tls = Tls(())
         self._default_host = ""
         self._front = Front(self._certified)
         self._spawn = spawn
@@ -86,6 +86,7 @@ class Worker:
     def _settings(self, given: dict[str, Any]) -> None:
         settings = settings_of(given)
         self._begin(settings)
+        self._tls = Tls(protocols(http2=settings.http2))
         self._default_host = settings.tls_default_host
         self._front = Front(self._certified, redirect_port=settings.https_redirect_port)
         self._gateway = Gateway(
