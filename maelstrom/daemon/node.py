@@ -139,7 +139,7 @@ class Node:
         parts.activation.follow(snapshot.components)
         parts.gateway.set_routes(parts.routing.table(snapshot))
         if parts.crew is not None:
-            parts.crew.follow(snapshot.components, parts.routing.rules)
+            parts.crew.follow(snapshot.components, parts.routing.rules, snapshot.answers)
 
     async def _engine(self, parts: Parts) -> Reach:
         """Waits for the engine; says once why, and goes on trying."""

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from maelstrom.model.certificate import Certificate
 from maelstrom.model.component import Component, ComponentDefinition, ComponentKey
+from maelstrom.model.project_answers import ProjectAnswers
 from maelstrom.model.settings import Settings
 from maelstrom.workers.messages import Message
 
@@ -50,8 +51,13 @@ def components_of(rows: Iterable[list[Any]]) -> list[Component]:
     ]
 
 
-def routes_message(rules: Iterable[Rule]) -> Message:
-    return ["routes", [[r.tag, r.hostname, r.pathprefix, r.stripprefix, r.component] for r in rules]]
+def routes_message(rules: Iterable[Rule], answers: Mapping[str, ProjectAnswers]) -> Message:
+    rows = [[r.tag, r.hostname, r.pathprefix, r.stripprefix, r.component] for r in rules]
+    return ["routes", rows, {project: said.model_dump_json() for project, said in answers.items()}]
+
+
+def answers_of(given: Mapping[str, str]) -> dict[str, ProjectAnswers]:
+    return {project: ProjectAnswers.model_validate_json(said) for project, said in given.items()}
 
 
 def rules_of(rows: Iterable[list[Any]]) -> list[Rule]:
@@ -75,13 +81,14 @@ class Briefing:
     def __init__(self) -> None:
         self._components: dict[str, Component] = {}
         self._rules: tuple[Rule, ...] = ()
+        self._answers: Mapping[str, ProjectAnswers] = {}
         self._certificates: Message | None = None
         self._challenges: Message | None = None
 
     def all(self) -> list[Message]:
         """For one that has just begun."""
         shown = [message for message in (self._certificates, self._challenges) if message is not None]
-        return [*shown, components_message(self._components.values(), ()), routes_message(self._rules)]
+        return [*shown, components_message(self._components.values(), ()), routes_message(self._rules, self._answers)]
 
     def show(self, certificates: Iterable[Certificate]) -> Message:
         self._certificates = certificates_message(certificates)
@@ -91,12 +98,19 @@ class Briefing:
         self._challenges = ["challenges", dict(answers)]
         return self._challenges
 
-    def changes(self, components: Mapping[ComponentKey, Component], rules: Iterable[Rule]) -> list[Message]:
-        """What is new: components first, as routes lead to them."""
+    def changes(
+        self,
+        components: Mapping[ComponentKey, Component],
+        rules: Iterable[Rule],
+        answers: Mapping[str, ProjectAnswers],
+    ) -> list[Message]:
+        """What is new: components first, as routes lead to them. `answers`: what projects say of theirs."""
         known, wanted = self._components, {key.full_name: component for key, component in components.items()}
         changed = [component for name, component in wanted.items() if known.get(name) != component]
         removed = [name for name in known if name not in wanted]
         self._components = wanted
         messages = [components_message(changed, removed)] if changed or removed else []
-        told, self._rules = self._rules, tuple(rules)
-        return [*messages, routes_message(self._rules)] if told != self._rules else messages
+        told, self._rules, self._answers = (self._rules, self._answers), tuple(rules), answers
+        if told == (self._rules, self._answers):
+            return messages
+        return [*messages, routes_message(self._rules, self._answers)]

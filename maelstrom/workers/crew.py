@@ -20,6 +20,7 @@ from maelstrom.activation.pool import Pool
 from maelstrom.gateway import GatewayStats
 from maelstrom.model.certificate import Certificate
 from maelstrom.model.component import Component, ComponentKey
+from maelstrom.model.project_answers import ProjectAnswers
 from maelstrom.model.settings import Settings
 from maelstrom.plan.backoff import Backoff
 from maelstrom.workers import counts
@@ -92,9 +93,14 @@ class Crew:
     def pids(self) -> list[int]:
         return [seat.pid for seat in self._seats if seat.pid]
 
-    def follow(self, components: Mapping[ComponentKey, Component], rules: Iterable[Rule]) -> None:
+    def follow(
+        self,
+        components: Mapping[ComponentKey, Component],
+        rules: Iterable[Rule],
+        answers: Mapping[str, ProjectAnswers],
+    ) -> None:
         """What there is now. Only what has changed is told."""
-        for message in self.briefing.changes(components, rules):
+        for message in self.briefing.changes(components, rules, answers):
             for seat in self._seats:
                 seat.send(message)
         self.lender.forget_closed()

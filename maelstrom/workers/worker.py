@@ -14,13 +14,13 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
-from maelstrom.gateway import AccessLog, Front, Gateway, Limits, Policy, Route, Tls
+from maelstrom.gateway import AccessLog, Additions, Front, Gateway, Limits, Policy, Route, Tls
 from maelstrom.gateway.handshake import protocols
 from maelstrom.model.settings import Settings
 from maelstrom.plan.routes import RouteEntry, RouteTable
 from maelstrom.workers import counts
 from maelstrom.workers.borrower import Borrower
-from maelstrom.workers.briefing import certificates_of, components_of, rules_of, settings_of
+from maelstrom.workers.briefing import answers_of, certificates_of, components_of, rules_of, settings_of
 from maelstrom.workers.line import Door, Line
 from maelstrom.workers.messages import Message
 
@@ -129,10 +129,11 @@ class Worker:
     def _components(self, rows: list[list[Any]], removed: list[str]) -> None:
         self._borrower.follow(components_of(rows), removed)
 
-    def _set_routes(self, rows: list[list[Any]]) -> None:
+    def _set_routes(self, rows: list[list[Any]], answers: dict[str, str]) -> None:
         assert self._gateway is not None, "the settings come first"
         routes: dict[str, Route] = {}
         entries = []
+        additions = {project: Additions(said) for project, said in answers_of(answers).items()}
         for rule in rules_of(rows):
             pool = self._borrower.pools.get(rule.component)
             if pool is None:
@@ -140,6 +141,7 @@ class Worker:
             route = self._routes.get(rule.tag)
             if route is None or route.pool is not pool:
                 route = Route(pool)
+            route.additions = additions.get(pool.component.project)
             routes[rule.tag] = route
             entries.append(RouteEntry(rule.hostname, rule.pathprefix, rule.stripprefix, route))
         self._routes = routes

@@ -19,6 +19,7 @@ from maelstrom.daemon.worker import COMMAND
 from maelstrom.gateway import GatewayStats
 from maelstrom.model.component import Component, ComponentDefinition, ComponentKey
 from maelstrom.model.instance import Address
+from maelstrom.model.project_answers import ProjectAnswers
 from maelstrom.model.settings import Listen, Settings
 from maelstrom.workers.briefing import Rule
 from maelstrom.workers.crew import Crew
@@ -65,6 +66,7 @@ class Node:
     port: int
     pools: dict[str, Pool] = field(default_factory=dict)
     rules: list[Rule] = field(default_factory=list)
+    answers: dict[str, ProjectAnswers] = field(default_factory=dict)
     wanted: Counter[str] = field(default_factory=Counter)
     containers: list[Container] = field(default_factory=list)
     callers: list[Caller] = field(default_factory=list)
@@ -80,7 +82,8 @@ class Node:
 
     def tell(self) -> None:
         components = {pool.component.key: pool.component for pool in self.pools.values() if not pool.closed}
-        self.crew.follow(components, [rule for rule in self.rules if not self.pools[rule.component].closed])
+        rules = [rule for rule in self.rules if not self.pools[rule.component].closed]
+        self.crew.follow(components, rules, dict(self.answers))
 
     async def instance(self, pool: Pool, script: Any) -> Instance:
         container = await Container(script).start()

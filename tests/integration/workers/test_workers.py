@@ -9,6 +9,7 @@ import signal
 from collections import Counter
 
 from maelstrom.model.errors import StartFailed
+from maelstrom.model.project_answers import ProjectAnswers
 from tests.integration.gateway.world import Caller
 from tests.integration.workers.conftest import Node, Work, get
 from tests.support.wait import eventually
@@ -126,6 +127,27 @@ async def test_routes_that_change_and_components_that_go_are_known_to_every_work
     pool.closed = False
     node.tell()
     await eventually(lambda: all_are(200))
+
+
+async def test_what_a_project_says_of_its_answers_is_on_those_of_every_worker(node: Node) -> None:
+    pool = node.component("web", maxqueue=1)
+    work = Work()
+    await node.instance(pool, work)
+    for value in ("1", "2"):
+        node.answers["shop"] = ProjectAnswers.model_validate({"responseheaders": ({"name": "X-V", "value": value},)})
+        node.tell()
+        seen = Counter[str]()
+
+        async def asked(seen: Counter[str] = seen, value: str = value) -> bool:
+            answer = await (await node.caller()).ask(get("web"))
+            seen[answer.head.get("x-v")] += 1
+            return seen[value] >= 20
+
+        while not await asked():
+            pass
+        last = [(await (await node.caller()).ask(get("web"))).head["x-v"] for _ in range(10)]
+        assert last == [value] * 10
+    assert len(work.processes) == 2
 
 
 async def test_who_waits_in_a_worker_wakes_the_component_and_hears_how_the_start_went(node: Node) -> None:
