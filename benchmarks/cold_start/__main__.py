@@ -53,7 +53,7 @@ async def measure(image: str, port: int, runs: int) -> dict[str, list[dict[str, 
     daemon = await asyncio.to_thread(Daemon, CLUSTER, image, port)
     without = await asyncio.to_thread(lambda: Daemon(f"{CLUSTER}-without", image, port, pool=0))
     sleepy = await asyncio.to_thread(lambda: Daemon(f"{CLUSTER}-frozen", image, port, pool=0, **FROZEN))
-    await sleepy.ask("/")
+    await sleepy.wake(client)
     frozen = Frozen(client, image)
     ways: dict[str, Way] = {
         BASELINE: lambda: docker_run(client, image, port),

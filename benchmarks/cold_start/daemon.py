@@ -52,10 +52,14 @@ class Daemon:
         return {"total": total}
 
     async def wake(self, client: docker.APIClient) -> dict[str, float]:
-        """Waits until the component is frozen, then asks once."""
+        """Asks once, then waits until the component is frozen again."""
+        total = await self.ask("/")
+        await self.settle_frozen(client)
+        return {"total": total}
+
+    async def settle_frozen(self, client: docker.APIClient) -> None:
         while [c["State"] for c in self._listed(client, "maelstrom_component")] != ["paused"]:  # noqa: ASYNC110 - likewise
             await asyncio.sleep(0.05)
-        return {"total": await self.ask("/")}
 
     async def ask(self, path: str) -> float:
         """One request on a connection of its own; ms until its whole answer."""

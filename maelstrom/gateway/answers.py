@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from maelstrom.gateway.first_lines import F_HEAD, F_OLD
@@ -65,6 +66,7 @@ REASONS: Final = {
 }
 _ACCEPT: Final = re.compile(rb"^accept:(.*?)\r?$", re.IGNORECASE | re.MULTILINE)
 _RETRY_AFTER_SECONDS: Final = 1
+NO_RECEIPT: Final[Mapping[str, float]] = {}
 NO_RECEIPT: Final[Mapping[str, float]] = {}
 
 

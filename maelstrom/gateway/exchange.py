@@ -246,10 +246,12 @@ class Exchange:
         return AnswerHead(head.end, head.code, head.flags, head.length, additions.headed(head.head), False)
 
     def _server_timing(self) -> bytes:
-        start, woken = 0.0, False
-        if self._instance is not None and self._instance.ready_at > self.started:  # its start was waited for
-            start, woken = min(self.waited, self._instance.ready_at - self.started), self._instance.woken
-        return server_timing(self.waited - start, start, self._gateway.monotonic() - self._sent_at, woken=woken)
+        upstream = self._gateway.monotonic() - self._sent_at
+        instance = self._instance
+        if instance is None or instance.ready_at <= self.started:
+            return server_timing(self.waited, 0.0, upstream)
+        start = min(self.waited, instance.ready_at - self.started)  # that was waited for
+        return server_timing(self.waited - start, start, upstream, instance.receipt.phases, woken=instance.woken)
 
     def open_tunnel(self, container: asyncio.Transport, head: bytes) -> None:
         """The container has switched protocols; `head`: its answer, and what came after it."""

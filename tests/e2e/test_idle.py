@@ -16,7 +16,7 @@ def paused(cluster: str) -> list[str]:
 
 
 async def frozen(daemon: Daemon, cluster: str) -> str:
-    await eventually(lambda: [row["state"] for row in daemon.ask("ps")] == ["frozen"], within=15, every=0.1)
+    await eventually(lambda: [row["state"] for row in daemon.ask("ps")] == ["frozen"], within=15, every=0.3)
     (container,) = await eventually(lambda: paused(cluster), within=10)
     return container
 
@@ -35,9 +35,13 @@ async def test_an_idle_container_is_frozen_woken_adopted_and_stopped(
     rules = {"idlebehavior": "pause", "idletimeoutseconds": 1, "stopafterseconds": 4, "httphealthcheckseconds": 1}
     daemon.put(project(image, **rules))
     async with aiohttp.ClientSession() as session:
-        assert "cold_start;dur" in await timing(session, daemon)
+        said = await timing(session, daemon)
+        assert "cold_start;dur" in said
+        assert "cold_start.create;dur" in said
         container = await frozen(daemon, cluster)
-        assert "wake;dur" in await timing(session, daemon)
+        said = await timing(session, daemon)
+        assert "wake;dur" in said
+        assert "wake.first_ok;dur" in said
         assert running(cluster) == [container]
         (row,) = daemon.ask("ps")
         assert list(row["receipt_ms"]) == ["wake", "port_open", "first_ok"]
