@@ -49,11 +49,13 @@ def show_messages(options: Options, name: str, id: str | None, project: str | No
     """Show dead letters, or the whole of one.
 
     SQS cannot be looked into: the messages are received, which counts as a receive of each and hides it for a moment,
-    and given back at once.
+    and given back at once. It has no cursor either: who wants to see more asks for more at once.
     """
     rows = client(options).dead_letters(name, project=project, id=id, limit=limit)
     if id is None:
         show_list(options, rows, _COLUMNS, "No messages.")
+        if len(rows) == limit:
+            say(f"There may be more: these are the {limit} that --limit allows, of 1000 at most.")
     else:
         show(options, rows[0], lambda: _whole(rows[0]))
 

@@ -1,9 +1,10 @@
 """Dead letter queues of SQS sources: what is in them, and the way back.
 
-SQS cannot be looked into: to see messages is to receive them. They are hidden for a moment, then given back at once; a
-look that dies hides them for `LOOK_SECONDS` at most. The way back is SQS's own move task; where the service has none,
-or only so many are wanted, each message is sent first and then deleted, one after the other, so that one may come
-twice but none is lost. It must not know who asks.
+SQS cannot be looked into: to see messages is to receive them, and there is no cursor: to see more is to receive more at
+once. They are hidden for a moment, then given back at once; a look that dies hides them for `LOOK_SECONDS` at most. The
+way back is SQS's own move task; where the service has none, stops at a message that somebody else had sent there, or
+only so many are wanted, each message is sent first and then deleted, one after the other, so that one may come twice
+but none is lost. It must not know who asks.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ AT_ONCE = 8  # queues asked beside each other
 BODY_CHARACTERS = 65_536
 _NO_MOVES = re.compile(
     r"InvalidAction|UnsupportedOperation|UnknownOperation|NotImplemented|unknown action", re.IGNORECASE
+)
+_NO_ORIGIN = (
+    "CouldNotDetermineMessageSource"  # why a task fails at a message that did not become a dead letter by itself
 )
 _COUNTS = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
 
@@ -160,7 +164,10 @@ class DeadLetters:
         try:
             while row.state == "running":
                 tasks = (await service.call("list_message_move_tasks", SourceArn=target, MaxResults=1)).get("Results")
-                row = _progress(row, tasks[0] if tasks else {"Status": "COMPLETED"})
+                task = tasks[0] if tasks else {"Status": "COMPLETED"}
+                row = _progress(row, task)
+                if row.state == "failed":
+                    break
                 yield row
                 if row.state == "running":
                     await asyncio.sleep(PROGRESS_SECONDS)
@@ -168,6 +175,11 @@ class DeadLetters:
             if row.state == "running":
                 with contextlib.suppress(MaelstromError):
                     await service.call("cancel_message_move_task", TaskHandle=begun["TaskHandle"])
+        if row.state == "failed":
+            if _NO_ORIGIN not in (reason := task.get("FailureReason", "")):
+                raise AwsRefused(f"the move of {row.queue} failed after {row.moved} messages: {reason}")
+            async for rest in self._copy(service, target, destination, origins, None):
+                yield replace(rest, moved=row.moved + rest.moved, total=row.moved + rest.total)
 
     async def _copy(
         self, service: Queues, target: str, destination: str, origins: list[str], most: int | None
@@ -256,9 +268,7 @@ def _origin(message: Mapping[str, Any], origins: list[str]) -> str:
 def _progress(row: Redrive, task: Mapping[str, Any]) -> Redrive:
     moved = int(task.get("ApproximateNumberOfMessagesMoved", row.moved))
     total = int(task.get("ApproximateNumberOfMessagesToMove") or row.total)
-    if task["Status"] == "FAILED":
-        raise AwsRefused(f"the move of {row.queue} failed after {moved} messages: {task.get('FailureReason', '')}")
-    state = "running" if task["Status"] in ("RUNNING", "CANCELLING") else "done"
+    state = {"RUNNING": "running", "CANCELLING": "running", "FAILED": "failed"}.get(task["Status"], "done")
     return replace(row, moved=moved, total=total, state=state)
 
 

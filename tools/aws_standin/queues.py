@@ -18,6 +18,7 @@ from typing import Any
 from ministack.services import sqs as engine
 
 from tools.aws_standin.activities import caller, client_goes, first_of
+from tools.aws_standin.moves import Moves
 
 Members = dict[str, Any]
 Message = dict[str, Any]
@@ -54,6 +55,7 @@ class Queues:
             PurgeQueue=self._telling(engine._HANDLERS["PurgeQueue"]),
             DeleteQueue=self._telling(engine._HANDLERS["DeleteQueue"]),
         )
+        Moves(self._tell).install()
 
     # receive
 

@@ -38,6 +38,8 @@ def test_show_prints_messages_and_the_whole_of_one(shop: Ctl) -> None:
     assert "größe" in shop("es", "dlq", "show", "jobs").out
     assert shop("es", "dlq", "show", "jobs", "m-1", "--json").json()["body"] == "größe"
     assert "größe" in shop("es", "dlq", "show", "jobs", "m-1").out
+    assert "may be more" in shop("es", "dlq", "show", "jobs", "--limit", "1").err
+    assert "may be more" not in shop("es", "dlq", "show", "jobs").err
 
 
 def test_redrive_says_how_far_it_is_and_what_it_did(shop: Ctl) -> None:

@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 
-from maelstrom.model.errors import BadRequest, NotFound
+from maelstrom.model.errors import BadRequest, Conflict, NotFound
 from maelstrom.model.source import EventSource, SourceKey, SqsSource
 from maelstrom.sources.aws_sqs import AwsSqs
 from maelstrom.sources.dead_letters import DeadLetters
 from tests.fakes.sources import COMPONENT, source
 from tests.support.aws import StandIn
+from tests.support.wait import eventually
+
+ATTRIBUTES = {"Kind": {"DataType": "String", "StringValue": "é"}, "N": {"DataType": "Number", "StringValue": "1"}}
 
 
 @pytest.fixture
@@ -43,6 +46,18 @@ def make(sqs: Any, name: str, dead: str = "", **attributes: str) -> str:
         attributes = {**attributes, "RedrivePolicy": policy}
     made: str = sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
     return made
+
+
+def fail(sqs: Any, name: str, number: int, attributes: Any, *, first: int = 0) -> None:
+    """So many messages become dead letters: they are received twice and not deleted."""
+    for begin in range(0, number, 10):
+        entries = [
+            {"Id": str(n), "MessageBody": str(first + n), "MessageAttributes": attributes}
+            for n in range(begin, min(begin + 10, number))
+        ]
+        sqs.send_message_batch(QueueUrl=url(sqs, name), Entries=entries)
+    while sqs.receive_message(QueueUrl=url(sqs, name), MaxNumberOfMessages=10, VisibilityTimeout=0).get("Messages"):
+        pass
 
 
 def url(sqs: Any, name: str) -> str:
@@ -102,15 +117,65 @@ async def test_messages_are_shown_and_there_again_at_once(sqs: Any, letters: Dea
 
 async def test_a_redrive_moves_everything_back_with_its_attributes(sqs: Any, letters: DeadLetters, name: str) -> None:
     make(sqs, name, f"dead-{name}")
-    attributes = {"Kind": {"DataType": "String", "StringValue": "é"}, "N": {"DataType": "Number", "StringValue": "1"}}
-    for number in range(12):
-        sqs.send_message(QueueUrl=url(sqs, f"dead-{name}"), MessageBody=f"{number}", MessageAttributes=attributes)
+    fail(sqs, name, 12, ATTRIBUTES)
     moves = await rows(letters.redrive(queue_source(name)))
-    assert (moves[-1].moved, moves[-1].state) == (12, "done")
+    assert (moves[-1].moved, moves[-1].state, moves[-1].by) == (12, "done", "task")
     assert everything(sqs, f"dead-{name}") == []
     back = everything(sqs, name)
     assert sorted(int(message["Body"]) for message in back) == list(range(12))
-    assert back[0]["MessageAttributes"] == attributes
+    assert back[0]["MessageAttributes"] == ATTRIBUTES
+
+
+async def test_where_the_service_has_no_move_tasks_each_is_sent_and_deleted(
+    aws: StandIn, sqs: Any, letters: DeadLetters, name: str
+) -> None:
+    make(sqs, name, f"dead-{name}")
+    fail(sqs, name, 12, ATTRIBUTES)
+    aws.faults({"action": "StartMessageMoveTask", "code": "InvalidAction"})
+    moves = await rows(letters.redrive(queue_source(name)))
+    assert (moves[-1].moved, moves[-1].state, moves[-1].by) == (12, "done", "copy")
+    assert everything(sqs, f"dead-{name}") == []
+    back = everything(sqs, name)
+    assert sorted(int(message["Body"]) for message in back) == list(range(12))
+    assert back[0]["MessageAttributes"] == ATTRIBUTES
+
+
+async def test_messages_that_somebody_had_put_there_go_back_as_well(sqs: Any, letters: DeadLetters, name: str) -> None:
+    """SQS's own task stops at the first of them."""
+    make(sqs, name, f"dead-{name}")
+    fail(sqs, name, 3, ATTRIBUTES)
+    sqs.send_message(QueueUrl=url(sqs, f"dead-{name}"), MessageBody="3")
+    fail(sqs, name, 2, ATTRIBUTES, first=4)
+    moves = await rows(letters.redrive(queue_source(name)))
+    assert (moves[-1].moved, moves[-1].state, moves[-1].by) == (6, "done", "copy")
+    assert sorted(int(message["Body"]) for message in everything(sqs, name)) == list(range(6))
+    # with two queues that they may have come from there is no telling
+    make(sqs, f"{name}-2", f"dead-{name}")
+    sqs.send_message(QueueUrl=url(sqs, f"dead-{name}"), MessageBody="lost")
+    with pytest.raises(BadRequest, match="which queue"):
+        await rows(letters.redrive(queue_source(name, nameasprefix=True)))
+    moves = await rows(letters.redrive(queue_source(name, nameasprefix=True), to=f"{name}-2"))
+    assert (moves[-1].moved, moves[-1].to, moves[-1].by) == (1, f"{name}-2", "task")
+    assert [message["Body"] for message in everything(sqs, f"{name}-2")] == ["lost"]
+
+
+async def test_a_redrive_that_is_stopped_cancels_the_task_and_a_second_one_is_refused_meanwhile(
+    sqs: Any, letters: DeadLetters, name: str
+) -> None:
+    make(sqs, name, f"dead-{name}")
+    fail(sqs, name, 200, ATTRIBUTES)  # two seconds of a task
+    async with aclosing(letters.redrive(queue_source(name))) as moves:
+        async for row in moves:
+            assert (row.state, row.total, row.by) == ("running", 200, "task")
+            with pytest.raises(Conflict, match="already"):
+                await rows(letters.redrive(queue_source(name)))
+            break
+    dead = sqs.get_queue_attributes(QueueUrl=url(sqs, f"dead-{name}"), AttributeNames=["QueueArn"])["Attributes"]
+    await eventually(
+        lambda: sqs.list_message_move_tasks(SourceArn=dead["QueueArn"])["Results"][0]["Status"] == "CANCELLED"
+    )
+    found = everything(sqs, name) + everything(sqs, f"dead-{name}")
+    assert sorted(int(message["Body"]) for message in found) == list(range(200))
 
 
 async def test_a_redrive_stops_after_so_many_and_goes_where_it_is_told(
