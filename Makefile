@@ -1,7 +1,7 @@
 # Everything below works from a fresh clone; `make` alone lists the targets.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test test-compiled lint format docs pins fuzz faults bench-gateway bench-cold-start bench-leases bench-sources bench-idle simulate clean
+.PHONY: help demo demo-stop test test-compiled lint format docs pins fuzz faults bench-gateway bench-cold-start bench-leases bench-sources bench-idle bench-queue simulate clean
 
 # The first interpreter that is new enough; the tools make their own environment with it.
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -67,6 +67,10 @@ bench-leases:  ## statements and milliseconds that leases cost, as leases and no
 bench-idle:  ## memory and CPU of a node with 300 idle sources
 	$(READY)
 	$(RUN) benchmarks.idle_sources $(ARGS)
+
+bench-queue:  ## memory of idle clients; load below, at and above a concurrency limit
+	$(READY)
+	$(RUN) benchmarks.queue $(ARGS)
 
 bench-sources:  ## SQS messages a second beside a bare loop of boto3
 	$(READY)
