@@ -1,14 +1,17 @@
-"""A node is followed by a new process of itself: no request fails, no limit is exceeded, its starter sees one process."""
+"""A node is followed by a new process of itself: no request fails, limits hold, and its starter sees one process."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import signal
+import socket
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import accumulate
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -70,7 +73,7 @@ class Load:
         begun = time.monotonic()
         try:
             # what a client cannot send again is what a gap would show
-            async with session.post(f"{self.url}/sleep?s=0.01", data=b"x" * (number % 100)) as response:
+            async with session.post(f"{self.url}/keep?s=0.01", data=b"x" * (number % 100)) as response:
                 await response.read()
                 self.answers[str(response.status)] += 1
         except aiohttp.ClientError as error:
@@ -87,6 +90,14 @@ async def followed(daemon: Daemon, former: int) -> int:
 
     await eventually(there, within=30)
     return int(daemon.ready["pid"])
+
+
+async def most_at_a_time(daemon: Daemon) -> int:
+    """Requests to /keep that the container worked at a time; health checks are none."""
+    async with aiohttp.ClientSession() as session, session.get(f"{daemon.public}/kept") as response:
+        kept = await response.json()
+    moments = [(row["begun"], 1) for row in kept] + [(row["ended"], -1) for row in kept]
+    return max(accumulate(step for _, step in sorted(moments)))
 
 
 async def test_two_upgrades_under_load_fail_no_request_and_keep_the_limit(
@@ -111,8 +122,7 @@ async def test_two_upgrades_under_load_fail_no_request_and_keep_the_limit(
     assert set(load.answers) == {"200"}, (load.answers, daemon.log())
     assert {name: daemon.ready[name] for name in addresses} == addresses
     assert [c["Id"] for c in engine.containers(cluster) if c["State"] == "running"].count(container["Id"]) == 1
-    async with aiohttp.ClientSession() as session, session.get(f"{daemon.public}/conc") as response:
-        assert (await response.json())["peak"] <= LIMIT
+    assert await most_at_a_time(daemon) <= LIMIT
     assert daemon.running, "for its starter it is one process that goes on"
     assert os.getpgid(third) == os.getpgid(daemon.process.pid)
     assert [row["state"] for row in daemon.ask("nodes")] == ["ready"]
@@ -127,47 +137,70 @@ async def test_requests_that_are_open_or_wait_at_the_upgrade_are_answered_within
 ) -> None:
     daemon.put(project(image, maxconcurrency=LIMIT))
     first = daemon.ready["pid"]
+    answers: Counter[int] = Counter()
+    over = asyncio.Event()
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
 
-        async def ask() -> int:
-            async with session.get(f"{daemon.public}/sleep?s=1") as response:
-                await response.read()
-                return response.status
+        async def busy() -> None:
+            while not over.is_set():
+                async with session.get(f"{daemon.public}/keep?s=0.5") as response:
+                    await response.read()
+                    answers[response.status] += 1
 
-        early = [asyncio.create_task(ask()) for _ in range(2 * LIMIT)]
-
-        async def all_wait() -> bool:
-            rows = await asyncio.to_thread(daemon.ask, "ps")
-            return sum(row["inflight"] for row in rows) == LIMIT
-
-        await eventually(all_wait, within=20)
+        callers = [asyncio.create_task(busy()) for _ in range(2 * LIMIT)]  # half of them always wait
+        await eventually(lambda: answers[200] > LIMIT, within=20)
         os.kill(first, signal.SIGHUP)
         await followed(daemon, first)
-        late = [asyncio.create_task(ask()) for _ in range(LIMIT)]
-        assert set(await asyncio.gather(*early, *late)) == {200}
-        async with session.get(f"{daemon.public}/conc") as response:
-            assert (await response.json())["peak"] == LIMIT
+        so_far = answers[200]
+        await eventually(lambda: answers[200] > so_far + 2 * LIMIT, within=20)
+        over.set()
+        await asyncio.gather(*callers)
+    assert set(answers) == {200}
+    assert await most_at_a_time(daemon) == LIMIT
+    # nobody would stop the node if it lived on without the process that its starter knows
+    second = daemon.ready["pid"]
+    await eventually(lambda: "foreground" in Path(f"/proc/{first}/cmdline").read_text(), within=20)
+    daemon.kill()
+    await eventually(lambda: not Path(f"/proc/{second}").exists(), within=20)
+    assert not (daemon.state / "ready.json").exists()
 
 
-async def test_an_upgrade_that_cannot_work_changes_nothing(make_daemon: StartDaemon, image: str) -> None:
-    daemon = make_daemon()
-    config = daemon.directory / "settings"
-    config.parent.mkdir(parents=True)
+async def test_a_service_manager_hands_over_its_socket_and_is_told_how_upgrades_go(
+    make_daemon: StartDaemon, tmp_path: Path
+) -> None:
+    config = tmp_path / "settings"
     config.write_text("MAEL_ACCESS_LOG=off\n")
-    daemon.arguments = ("--config", str(config))
-    daemon.start()
-    daemon.put(project(image))
-    config.write_text("MAEL_ACCESS_LOG=sometimes\n")
-    load = Load(daemon.public)
-    async with load.running():
-        await eventually(lambda: load.answers["200"] > 20, within=20)
-        done = await asyncio.to_thread(daemon.maelstromd, "upgrade", "--access-log", "off")
-        assert done.returncode == 1
-        assert "ended with 2" in done.stderr
-        at_end = load.answers["200"]
-        await eventually(lambda: load.answers["200"] > at_end + 20, within=20)
-    assert set(load.answers) == {"200"}
-    pid = daemon.ready["pid"]
-    daemon.look_ready()
-    assert daemon.ready["pid"] == pid
-    assert "MAEL_ACCESS_LOG" in daemon.log()
+    with (
+        socket.create_server(("127.0.0.1", 0)) as given,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager,
+    ):
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(30)
+        daemon = make_daemon(environ={"NOTIFY_SOCKET": str(tmp_path / "notify"), "MAEL_PUBLIC_LISTEN": "127.0.0.1:1"})
+        daemon.listens = given
+        daemon.arguments = ("--config", str(config))
+        daemon.start()
+        first, public = daemon.ready["pid"], f"http://127.0.0.1:{given.getsockname()[1]}"
+        assert daemon.public == public
+        assert manager.recv(100) == b"READY=1"
+
+        config.write_text("MAEL_ACCESS_LOG=sometimes\n")
+        done = await asyncio.to_thread(daemon.maelstromd, "upgrade")
+        assert (done.returncode, "ended with 2" in done.stderr) == (1, True)
+        assert "'sometimes' is neither" in daemon.log()
+        assert manager.recv(100).startswith(b"RELOADING=1\nMONOTONIC_USEC=")
+        assert manager.recv(100) == b"READY=1"
+        daemon.look_ready()
+        assert daemon.ready["pid"] == first, "all stays as it was"
+
+        config.write_text("MAEL_ACCESS_LOG=all\n")
+        os.kill(first, signal.SIGHUP)
+        await followed(daemon, first)
+        assert manager.recv(100).startswith(b"RELOADING=1")
+        assert manager.recv(100) == b"READY=1"
+        assert daemon.public == public
+        async with aiohttp.ClientSession() as session, session.get(f"{public}/none") as response:
+            assert response.status == 404
+        await eventually(lambda: '"GET /none" 404' in daemon.log(), within=20)
+        assert daemon.terminate() == 0
+        assert manager.recv(100) == b"STOPPING=1"

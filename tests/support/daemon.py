@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +14,13 @@ from pathlib import Path
 from typing import Any
 
 BIN = Path(sys.executable).parent
+# What a service manager does between fork and exec: the socket as descriptor 3, and the pid of this very process.
+ACTIVATE = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1", LISTEN_FDNAMES="public")
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 
 
 class Daemon:
@@ -36,6 +44,7 @@ class Daemon:
         if "MAEL_INTERNAL_LISTEN" not in self.environ:
             self.environ["MAEL_INTERNAL_LISTEN"] = "127.0.0.1:0"
         self.arguments: tuple[str, ...] = ()
+        self.listens: socket.socket | None = None  # handed over as a service manager does
         self.process: subprocess.Popen[bytes] | None = None
         self.ready: dict[str, Any] = {}
 
@@ -47,12 +56,12 @@ class Daemon:
     def launch(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
         with self.log_path.open("ab") as log:
+            command = [str(BIN / "maelstromd"), *self.arguments]
+            handed = () if self.listens is None else (self.listens.fileno(),)
+            if handed:
+                command = [sys.executable, "-c", ACTIVATE, str(handed[0]), *command]
             self.process = subprocess.Popen(
-                [str(BIN / "maelstromd"), *self.arguments],
-                env=self.environ,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                command, env=self.environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=handed
             )
 
     def wait_ready(self, within: float = 30.0) -> None:
