@@ -61,7 +61,7 @@ class Instance:
         self.container = ""
         self.run = ""  # the engine's start time: with `container` the identity of one run
         self.image_id = ""
-        self.processes: tuple[int, ...] = ()  # that this run lives by, where they can be seen (runtime/process)
+        self.processes: tuple[int, ...] = ()  # that this run lives by, 0 for one not seen from here (runtime/process)
         self.address = Address("", 0)
         self.in_flight = 0  # slots that are taken
         self.spare = 0  # so many of them are lent to another process that does not use them, as far as it has told

@@ -19,7 +19,7 @@ from maelstrom.model.component import Component
 from maelstrom.model.errors import EngineUnavailable, MaelstromError, StartFailed
 from maelstrom.model.instance import Address, BlackBox, Receipt
 from maelstrom.runtime.port import Observed, Runtime
-from maelstrom.runtime.process import own_process
+from maelstrom.runtime.process import has_ended, own_process
 from maelstrom.runtime.ready import ReadyTimeout, wait_ready
 
 log = logging.getLogger("maelstrom.activation")
@@ -146,6 +146,8 @@ class Starter:
             instance.receipt.phases.update(phases)
             mark.restart()
         # the address is trusted only if the answer came from this very run
+        if instance.processes and all(instance.processes) and not any(map(has_ended, instance.processes)):
+            return  # its processes are seen: while they are there, the engine gives the address to nobody else
         observed = await self._runtime.inspect(instance.container)
         if observed is None or not same_run(instance, observed):
             raise await self._failed(instance, f"{_how(observed)} while it started", observed, "")
@@ -207,10 +209,8 @@ def take_observed(instance: Instance, observed: Observed) -> None:
     instance.container = observed.container
     instance.run = observed.started_at
     instance.image_id = observed.image_id
-    instance.processes = (
-        own_process(observed.pid, observed.container),
-        own_process(observed.sandbox_pid, observed.sandbox),
-    )
+    lenders = [own_process(observed.sandbox_pid, observed.sandbox)] if observed.sandbox else []
+    instance.processes = (own_process(observed.pid, observed.container), *lenders)
     instance.address = observed.address or Address("", 0)
     if observed.address is None:
         raise StartFailed(

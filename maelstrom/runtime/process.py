@@ -19,7 +19,10 @@ def own_process(pid: int, container: str) -> int:
 
 
 def has_ended(process: int) -> bool:
-    """Whether it is known to have ended; `process` as `own_process` gave it."""
+    """Whether it is known to have ended; `process` as `own_process` gave it.
+
+    One that has ended and that nobody has taken notice of yet still counts: until then the engine frees nothing of it.
+    """
     if not process:
         return False
     try:
