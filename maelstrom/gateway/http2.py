@@ -142,7 +142,7 @@ class Http2(Multiplex, Spoken):
         self.final = self._leaving = True
         if self.over:
             return
-        self.flush(always=True)
+        self.flush_now()
         self.transport.write(GoAwayFrame(0, last_stream_id=LAST_STREAM, error_code=NO_ERROR).serialize())
         self._until = now + self.gateway.limits.drain_idle_seconds
         self.watch(self._until)
@@ -210,13 +210,16 @@ class RequestStream(Stream):
         client.connection_made(self)
         client.data_received(text.head)
 
-    def data(self, data: bytes, cost: int) -> None:
+    def data(self, data: bytes, cost: int, *, last: bool) -> None:
         if self.closing:
             return
         if self._chunked:
-            data = chunk(data)
+            data = chunk(data) + last_chunk(()) if last else chunk(data)
         else:
             self._to_come -= len(data)
+            if last and self._to_come > 0:
+                self._malformed()
+                return
         self.take(data, cost)
 
     def ended(self, trailers: list[tuple[bytes, bytes]]) -> None:

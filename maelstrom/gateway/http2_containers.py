@@ -296,24 +296,33 @@ class AnswerStream(Stream):
             return
         link.data_received(text)
 
-    def data(self, data: bytes, cost: int) -> None:
+    def data(self, data: bytes, cost: int, *, last: bool) -> None:
         if self.protocol is None:
             if data:
                 self.connection.reset(self, CANCEL)
-            return
-        self.take(chunk(data) if self._chunked else data, cost)
+        elif self._chunked:
+            self.take(chunk(data) + last_chunk(()) if last else chunk(data), cost)
+        else:
+            self.take(data, cost)
+            if last:
+                self._check_complete()
 
     def ended(self, trailers: list[tuple[bytes, bytes]]) -> None:
         link = self.protocol
         if link is None:
             return
         if not self._chunked:
-            link.spoiled("the component ended the stream before its answer was complete")
+            self._check_complete()
             return
         try:
             link.data_received(last_chunk(trailers))
         except Malformed as malformed:
             link.spoiled(str(malformed))
+
+    def _check_complete(self) -> None:
+        """An answer that says how long it is ends its link when it is so long."""
+        if self.protocol is not None:
+            self.protocol.spoiled("the component ended the stream before its answer was complete")
 
     def settled(self) -> None:
         if self.input_ended and self.output_ended:

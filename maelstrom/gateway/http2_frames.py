@@ -18,6 +18,7 @@ MAX_CONTINUATIONS: Final = 16
 MAX_SETTINGS: Final = 1_000  # single settings in a connection's life: each one is remembered
 PATIENCE: Final = 1_000.0  # what a peer may cost at once, in units of one small frame
 PATIENCE_SECOND: Final = 50.0  # what is forgiven in a second
+PATIENCE_WITH_CONTAINERS: Final = 20_000.0  # some answer each frame with three of their own
 FOR_REQUEST: Final = 5.0  # what is forgiven for a request that was answered to its end
 FOR_DATA: Final = 2.0  # and for each frame of data that was sent: it is answered with a window
 
@@ -52,16 +53,16 @@ class GoAway:
 class Frames:
     """One direction of one connection."""
 
-    __slots__ = ("_block", "_continuations", "_held", "_patience", "_preface", "_settings", "_since")
+    __slots__ = ("_block", "_continuations", "_held", "_most", "_patience", "_preface", "_settings", "_since")
 
-    def __init__(self, now: float, *, preface: bool) -> None:
+    def __init__(self, now: float, *, preface: bool, patience: float = PATIENCE) -> None:
         """`preface`: the peer is a client, and begins with that. `now`: monotonic seconds, as always here."""
         self._preface = PREFACE if preface else b""  # what is still to come of it
         self._held = b""  # an unfinished frame
         self._block = 0  # bytes of an unfinished header block, at least 1
         self._continuations = 0
         self._settings = 0
-        self._patience = PATIENCE
+        self._most = self._patience = patience
         self._since = now
 
     @property
@@ -74,7 +75,7 @@ class Frames:
         if self._held:
             data = self._held + data
             self._held = b""
-        self._patience = min(PATIENCE, self._patience + (now - self._since) * PATIENCE_SECOND)
+        self._patience = min(self._most, self._patience + (now - self._since) * PATIENCE_SECOND)
         self._since = now
         found: list[bytes | GoAway] = []
         pos = 0
@@ -100,7 +101,7 @@ class Frames:
 
     def forgive(self, units: float) -> None:
         """Something useful was done for the peer."""
-        self._patience = min(PATIENCE, self._patience + units)
+        self._patience = min(self._most, self._patience + units)
 
     def spend(self, units: float) -> None:
         """The peer cost us something. Raises Refused."""

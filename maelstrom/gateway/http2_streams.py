@@ -39,6 +39,8 @@ from maelstrom.gateway.http2_frames import (
     INTERNAL_ERROR,
     MAX_FRAME,
     NO_ERROR,
+    PATIENCE,
+    PATIENCE_WITH_CONTAINERS,
     Frames,
     GoAway,
     Refused,
@@ -234,7 +236,9 @@ class Stream(asyncio.Transport):
     def headed(self, event: RequestReceived | ResponseReceived | InformationalResponseReceived) -> None: ...
 
     @abstractmethod
-    def data(self, data: bytes, cost: int) -> None: ...
+    def data(self, data: bytes, cost: int, *, last: bool) -> None:
+        """More of its body; `last`: and its end, as `ended` without trailers."""
+        ...
 
     @abstractmethod
     def ended(self, trailers: list[tuple[bytes, bytes]]) -> None:
@@ -276,9 +280,11 @@ class Multiplex(asyncio.Protocol):
         self.http2 = Connection(
             H2Configuration(client_side=self.client_side, header_encoding=None, normalize_outbound_headers=False)
         )
-        self._frames = Frames(gateway.monotonic(), preface=not self.client_side)
+        patience = PATIENCE_WITH_CONTAINERS if self.client_side else PATIENCE
+        self._frames = Frames(gateway.monotonic(), preface=not self.client_side, patience=patience)
         self._taken = 0  # bytes that came since the connection's window was opened last
         self._batch = False  # frames are collected, to be written together
+        self._flushes = False  # and will be soon
         self._stuck_at = 0.0  # when `blocked` began, or something was written since
         self._stuck = 0  # bytes that waited then
         self._last: int | None = None  # the last of the peer's streams that was begun
@@ -327,7 +333,7 @@ class Multiplex(asyncio.Protocol):
             return
         finally:
             self._batch = False
-        self.flush()
+        self.flush_now()
 
     def eof_received(self) -> bool:
         return False
@@ -385,7 +391,12 @@ class Multiplex(asyncio.Protocol):
             self._taken = 0
         stream = self.streams.get(event.stream_id)
         if stream is not None:
-            stream.data(event.data, 0 if event.stream_ended is not None else cost)
+            if event.stream_ended is not None:
+                stream.input_ended = True
+                stream.data(event.data, 0, last=True)
+                stream.settled()
+            else:
+                stream.data(event.data, cost, last=False)
 
     def _ended(self, event: TrailersReceived | StreamEnded) -> None:
         stream = self.streams.get(event.stream_id)
@@ -419,7 +430,7 @@ class Multiplex(asyncio.Protocol):
         self.http2.send_data(stream.id, data, end_stream=end)
         self._frames.forgive(FOR_DATA)
         if len(data) >= MAX_FRAME // 2:
-            self.flush(always=True)  # so that it is seen when the connection can take no more
+            self.flush_now()  # so that it is seen when the connection can take no more
 
     def send_end(self, stream: Stream, trailers: list[tuple[bytes, bytes]]) -> None:
         if trailers:
@@ -441,8 +452,15 @@ class Multiplex(asyncio.Protocol):
         """It has ended both ways."""
         self._forget(stream.id)
 
-    def flush(self, *, always: bool = False) -> None:
-        if (always or not self._batch) and not self.over:
+    def flush(self) -> None:
+        """Writes what has been framed, soon: what other streams have to say until then goes with it."""
+        if not self._batch and not self._flushes:
+            self._flushes = True
+            self.gateway.call_soon(self.flush_now)
+
+    def flush_now(self) -> None:
+        self._flushes = False
+        if not self.over:
             data = self.http2.data_to_send()
             if data:
                 self.transport.write(data)
@@ -486,12 +504,12 @@ class Multiplex(asyncio.Protocol):
         """Ends the connection in order: the peer is told why, what was written goes out."""
         if not self.over:
             self.http2.close_connection(code, why.encode() or None, self._last)
-            self.flush(always=True)
+            self.flush_now()
         self._hang_up()
 
     def broken(self, why: str) -> None:
         """The peer has broken the rules; what it is told is written down already."""
-        self.flush(always=True)
+        self.flush_now()
         self._hang_up()
 
     def _hang_up(self) -> None:
