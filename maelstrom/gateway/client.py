@@ -8,6 +8,7 @@ connection becomes a tunnel, or only lingers. It must not know of pools or of co
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from math import inf
 from typing import TYPE_CHECKING, Final, cast
@@ -45,6 +46,7 @@ INPUT_AHEAD: Final = 65536  # bytes of pipelined requests read while another one
 LOOK_SECONDS: Final = 5.0  # a connection with a request is looked at at least so often
 CLOSE_SECONDS: Final = 30.0  # for what is still to be written when a connection is closed
 
+_EMPTY_LINES: Final = re.compile(rb"(?:\r\n){1,1000}")  # in large steps: what is left is copied with each
 _CLOSED_STATES: Final = frozenset((7, 8))  # TCP_CLOSE, TCP_CLOSE_WAIT: the peer has ended its side, or all of it
 
 
@@ -194,8 +196,9 @@ class Client(Spoken):
 
     def _prepare(self, data: bytes) -> tuple[Prepared | None, int]:
         """(what to begin, None if the gateway has answered itself; bytes read, 0 if the head is not complete)."""
-        if data.startswith(b"\r\n"):
-            return None, 2  # an empty line before a request has no meaning (RFC 9112, 2.2)
+        empty = _EMPTY_LINES.match(data)
+        if empty is not None:
+            return None, empty.end()  # empty lines before a request have no meaning (RFC 9112, 2.2)
         try:
             head = self._read_head(data)
         except Malformed as malformed:
