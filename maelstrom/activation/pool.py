@@ -196,12 +196,18 @@ class Pool:
         instance.in_flight += n
         self.in_flight += n
 
-    def take_back(self, instance: Instance, n: int, used: float) -> None:
-        """`n` lent slots are free again; `used`: monotonic, when a request on this instance last ended there."""
+    def take_back(self, instance: Instance, n: int, used: float, *, ended: int = 0) -> None:
+        """`n` lent slots are free again, `ended` of them because a request has ended just now.
+
+        `used`: monotonic, when a request on this instance last ended there.
+        """
         instance.in_flight -= n
         instance.last_used = max(instance.last_used, used)
         self.in_flight -= n
+        self.served += ended
         if self.queue:
+            if ended:
+                self.pace.ended(self.in_flight + ended, used)
             self.grant()
         if not instance.in_flight and instance.state != "ready":
             self.on_idle(self)

@@ -188,7 +188,7 @@ class Lender:
         if loan is None:
             return
         loan.not_used(max(0, loan.spare - idle))
-        self._take_back(branch, loan, min(slots, loan.slots), NEVER if used is None else used)
+        self._take_back(branch, loan, min(slots, loan.slots), NEVER if used is None else used, slots - idle)
         if loan.gone and not loan.slots:
             branch.loans.pop(id, None)
 
@@ -234,11 +234,11 @@ class Lender:
         branch.send(["grant", instance.id, seeker.id, extra, loan.doubts])
         self._review(pool)
 
-    def _take_back(self, branch: Branch, loan: Loan, slots: int, used: float) -> None:
+    def _take_back(self, branch: Branch, loan: Loan, slots: int, used: float, ended: int = 0) -> None:
         loan.slots -= slots
         loan.not_used(min(loan.spare, loan.slots))
         if slots:
-            loan.pool.take_back(loan.instance, slots, used)
+            loan.pool.take_back(loan.instance, slots, used, ended=ended)
         self._review(loan.pool)
 
     def _review(self, pool: Pool) -> None:

@@ -61,6 +61,8 @@ class FakeWorker:
         self.branch: Branch = fleet.lender.join(lambda message: self.inbox.append(through_the_wire(message)))
         self.waiting: list[Caller] = []
         self.open: list[Caller] = []
+        self.doubted: Counter[str] = Counter()  # how often it has called an instance suspect
+        self.cleared: Counter[str] = Counter()  # how many of these had been heard when the engine confirmed it
 
     @property
     def pool(self) -> LentPool:
@@ -90,7 +92,18 @@ class FakeWorker:
         self.waiting.remove(caller)
         self.pool.withdraw(caller)
 
+    def doubt(self, caller: Caller) -> None:
+        """The exchange of this caller breaks off."""
+        instance = caller.instance
+        assert instance is not None
+        if instance.state == "ready" and not instance.suspect:
+            self.doubted[instance.id] += 1
+        self.pool.suspect(instance)
+
     def sort(self) -> None:
+        begun = [caller.instance for caller in self.waiting if caller.instance is not None]
+        for instance in begun:
+            assert self.cleared[instance.id] >= self.doubted[instance.id], "begun on an instance that is suspect"
         self.open += [caller for caller in self.waiting if caller.instance is not None]
         self.waiting = [caller for caller in self.waiting if not caller.told]
 
@@ -124,6 +137,7 @@ class Fleet:
         self.own: list[Caller] = []
         self.own_waiting: list[Caller] = []
         self.made: list[Instance] = []
+        self.heard: list[tuple[FakeWorker, str]] = []  # who called which instance suspect, since it was last confirmed
         for limit in limits:
             self.start(limit)
 
@@ -140,6 +154,8 @@ class Fleet:
     def hear(self, worker: FakeWorker) -> None:
         """The main process reads one message of that worker."""
         kind, *rest = through_the_wire(worker.outbox.pop(0))
+        if kind == "suspect":
+            self.heard.append((worker, rest[0]))
         {
             "want": self.lender.want,
             "unwant": self.lender.unwant,
@@ -191,6 +207,16 @@ class Fleet:
                     worker.read()
                 while worker.outbox:
                     self.hear(worker)
+
+    def confirm(self) -> None:
+        """The engine says that all instances run where they did."""
+        for worker, id in self.heard:
+            worker.cleared[id] += 1
+        self.heard.clear()
+        for instance in self.pool.instances:
+            instance.suspect = False
+        self.pool.grant()
+        self.sort()
 
     def uses(self) -> Counter[str]:
         """What every container really has to work on."""

@@ -74,16 +74,12 @@ class LentSlots(RuleBasedStateMachine):
     def exchange_breaks(self, data: st.DataObject) -> None:
         worker = data.draw(st.sampled_from([w for w in self.fleet.workers if w.open]))
         caller = data.draw(st.sampled_from(worker.open))
-        assert caller.instance is not None
-        worker.pool.suspect(caller.instance)
+        worker.doubt(caller)
 
     @precondition(lambda self: any(i.suspect for i in self.fleet.pool.instances))
     @rule()
     def engine_confirms(self) -> None:
-        for instance in self.fleet.pool.instances:
-            instance.suspect = False
-        self.fleet.pool.grant()
-        self.fleet.sort()
+        self.fleet.confirm()
 
     @precondition(lambda self: any(i.state == "ready" for i in self.fleet.pool.instances))
     @rule(data=st.data())
@@ -170,6 +166,16 @@ class LentSlots(RuleBasedStateMachine):
             for instance in self.fleet.pool.instances:
                 if instance.state == "ready" and not instance.suspect and instance.id not in dead:
                     assert uses[instance.id] == instance.limit
+
+    @invariant()
+    def nothing_that_takes_no_requests_is_at_hand_when_all_is_read(self) -> None:
+        known = {instance.id: instance for instance in self.fleet.made}
+        for worker in self.fleet.workers:
+            if worker.inbox or worker.outbox:
+                continue
+            for id, holding in worker.borrower.holdings.items():
+                if known[id].state != "ready" or known[id].suspect:
+                    assert holding.instance.limit == holding.instance.in_flight
 
     def teardown(self) -> None:
         """Everything ends: everybody is served, and every slot comes home."""
