@@ -196,9 +196,9 @@ class Client(Spoken):
 
     def _prepare(self, data: bytes) -> tuple[Prepared | None, int]:
         """(what to begin, None if the gateway has answered itself; bytes read, 0 if the head is not complete)."""
-        empty = _EMPTY_LINES.match(data)
-        if empty is not None:
-            return None, empty.end()  # empty lines before a request have no meaning (RFC 9112, 2.2)
+        if data.startswith(b"\r\n"):  # empty lines before a request have no meaning (RFC 9112, 2.2)
+            empty = _EMPTY_LINES.match(data)
+            return None, 2 if empty is None else empty.end()
         try:
             head = self._read_head(data)
         except Malformed as malformed:
