@@ -52,7 +52,7 @@ faults:  ## three real nodes under random faults; MINUTES=10, SEED=… plays the
 	$(READY)
 	$(RUN) tests.cluster --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
-bench-gateway:  ## the gateway beside nginx and a direct call
+bench-gateway:  ## the gateway, also compiled, beside nginx, HAProxy, Caddy and Go
 	$(READY)
 	$(RUN) benchmarks.gateway $(ARGS)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import socket
 import subprocess
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from benchmarks.gateway.report import Scenario
     from benchmarks.gateway.servers import Servers
 
+IDLE = 1000
 SCRIPT = Path(__file__).with_name("wrk.lua")
 
 
@@ -54,6 +56,29 @@ def shoot(servers: Servers, case: str, scenario: Scenario, seconds: int) -> Shot
         errors=said["errors"],
         other=max(0.0, other) / (said["us"] / 1e6),
     )
+
+
+def idle_bytes(servers: Servers, case: str) -> int:
+    """What one of many idle connections costs, in memory of the process; each has served a request."""
+    port, held = servers.ports[case], []
+    before = resident(servers.pid(case))
+    try:
+        for _ in range(IDLE):
+            sock = socket.create_connection(("127.0.0.1", port), 5)
+            held.append(sock)
+            sock.sendall(b"GET /small HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            while not sock.recv(65536).endswith(b"x"):
+                pass
+        return (resident(servers.pid(case)) - before) // IDLE
+    finally:
+        for sock in held:
+            sock.close()
+
+
+def resident(pid: int) -> int:
+    """Bytes in memory of a process and its children."""
+    pages = [int(Path(f"/proc/{process}/statm").read_text().split()[1]) for process in (pid, *children(pid))]
+    return sum(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 def on_cpu(pid: int) -> float:

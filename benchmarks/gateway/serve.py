@@ -1,4 +1,6 @@
-"""The real gateway with a real pool and one instance that is always there.
+"""The real gateway with real pools and instances that are always there, behind the routes of a thousand hosts.
+
+What is under /limited/ may work on half as many requests at once as there are connections: the others wait in line.
 
 `python -m benchmarks.gateway.serve PORT UPSTREAM`; BENCH_PROFILE names a file for a profile.
 """
@@ -24,6 +26,9 @@ from maelstrom.model.instance import Address
 from maelstrom.model.settings import Listen
 from maelstrom.plan.routes import RouteEntry, RouteTable
 
+HOSTS = 1000
+LIMIT = 32
+
 
 async def serve(port: int, upstream: int) -> None:
     tasks: set[asyncio.Task[Any]] = set()
@@ -34,17 +39,12 @@ async def serve(port: int, upstream: int) -> None:
         task.add_done_callback(tasks.discard)
         return task
 
-    definition = ComponentDefinition(image="x", maxconcurrency=256, maxqueue=10_000)
-    component = Component(ComponentKey("shop", "web"), 1, 1, definition)
-    pool = Pool(component, lambda pool: None, lambda pool: None)
-    instance = Instance("i", component.key, 1, "f", 256)
-    instance.address = Address("127.0.0.1", upstream)
-    instance.state = "ready"
-    pool.instances.append(instance)
     gateway = Gateway(find=lambda name: None, spawn=spawn)
-    gateway.set_routes(
-        RouteTable.build([RouteEntry(hostname="", pathprefix="/", stripprefix=False, target=Route(pool))])
-    )
+    web, limited = Route(pool("web", 256, upstream)), Route(pool("limited", LIMIT, upstream))
+    hosts = [f"host{n}.example.test" for n in range(HOSTS)] + ["127.0.0.1"]
+    entries = [RouteEntry(hostname=host, pathprefix="/", stripprefix=False, target=web) for host in hosts]
+    entries += [RouteEntry(hostname=host, pathprefix="/limited", stripprefix=False, target=limited) for host in hosts]
+    gateway.set_routes(RouteTable.build(entries))
     await gateway.listen(
         Listen(host="127.0.0.1", port=port),
         Policy(name="public", health_path=b"/_mael_health_check", show_reasons=False),
@@ -56,6 +56,17 @@ async def serve(port: int, upstream: int) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await stop.wait()
     await gateway.drain(0.2)
+
+
+def pool(name: str, limit: int, upstream: int) -> Pool:
+    definition = ComponentDefinition(image="x", maxconcurrency=limit, maxqueue=10_000)
+    component = Component(ComponentKey("shop", name), 1, 1, definition)
+    made = Pool(component, lambda pool: None, lambda pool: None)
+    instance = Instance(name, component.key, 1, "f", limit)
+    instance.address = Address("127.0.0.1", upstream)
+    instance.state = "ready"
+    made.instances.append(instance)
+    return made
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What is measured: an upstream, nginx in front of it, and the real gateway with a real pool in front of it."""
+"""What is measured: an upstream, and in front of it nginx, the gateway with a real pool, and peers that are there."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ import time
 from pathlib import Path
 from typing import Self
 
+from benchmarks.gateway.peers import PEERS
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
 UPSTREAM = """
 daemon off; worker_processes 1; pid {folder}/upstream.pid; error_log {folder}/upstream.log crit;
 events {{ worker_connections 4096; }}
@@ -21,7 +25,8 @@ http {{
   open_file_cache max=10; server_tokens off;
   server {{
     listen 127.0.0.1:{port} backlog=4096;
-    location = /small {{ return 200 "{small}"; }}
+    location ~ ^/(limited/)?small$ {{ return 200 "{small}"; }}
+    location = /chunked {{ sub_filter_types *; sub_filter "none" ""; return 200 "{small}"; }}
     location = /large {{ root {folder}; }}
   }}
 }}
@@ -53,11 +58,17 @@ http {{
 
 
 class Servers:
-    """`with Servers(…) as servers:` all run, and end with the block. `ports` and `pids` by case, `direct` included."""
+    """`with Servers(…) as servers:` all run, and end with the block. `ports` by case, `direct` included.
 
-    def __init__(self, folder: Path, *, proxy_core: int, load_core: int) -> None:
+    `compiled`: the tree that has the gateway's compiled core; None: there is none.
+    """
+
+    def __init__(self, folder: Path, *, proxy_core: int, load_core: int, compiled: Path | None) -> None:
         self._folder = folder
-        self._cores = {"direct": load_core, "nginx": proxy_core, "gateway": proxy_core}
+        self._compiled = compiled
+        self._peers = {peer.name: peer for peer in PEERS if peer.find()}
+        cases = ["nginx", *self._peers, "gateway", *(["compiled"] if compiled else [])]
+        self._cores = {"direct": load_core, **dict.fromkeys(cases, proxy_core)}
         self.load_core = load_core
         self.ports = {name: free_port() for name in self._cores}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -65,11 +76,17 @@ class Servers:
     def __enter__(self) -> Self:
         (self._folder / "large").write_bytes(b"x" * (1 << 20))
         os.chmod(self._folder, 0o755)  # nginx's worker may be another user
-        upstream, port = self.ports["direct"], str(self.ports["gateway"])
+        upstream = self.ports["direct"]
         try:
             self._start("direct", self._nginx("upstream", UPSTREAM, port=upstream, small="x" * 1024))
             self._start("nginx", self._nginx("nginx", NGINX, port=self.ports["nginx"], upstream=upstream))
-            self._start("gateway", [sys.executable, "-m", "benchmarks.gateway.serve", port, str(upstream)])
+            for name, peer in self._peers.items():
+                command = peer.command(peer.find() or peer.program, self._folder, self.ports[name], upstream)
+                self._start(name, command, environment={"HOME": str(self._folder), **peer.environment})
+            for name, tree in (("gateway", ROOT), ("compiled", self._compiled)):
+                if name in self.ports:
+                    command = [sys.executable, "-m", "benchmarks.gateway.serve", str(self.ports[name]), str(upstream)]
+                    self._start(name, command, folder=tree)
         except BaseException:
             self._stop()
             raise
@@ -86,9 +103,19 @@ class Servers:
         config.write_text(text.format(folder=self._folder, **values))
         return [shutil.which("nginx") or "/usr/sbin/nginx", "-p", str(self._folder), "-c", str(config)]
 
-    def _start(self, case: str, command: list[str]) -> None:
+    def _start(
+        self, case: str, command: list[str], *, environment: dict[str, str] | None = None, folder: Path | None = None
+    ) -> None:
         core = str(self._cores[case])
-        process = subprocess.Popen(["taskset", "-c", core, *command], stdin=subprocess.DEVNULL)
+        with (self._folder / f"{case}.out").open("wb") as out:
+            process = subprocess.Popen(
+                ["taskset", "-c", core, *command],
+                cwd=folder,
+                env={**os.environ, **(environment or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+            )
         self._processes[case] = process
         end = time.monotonic() + 20
         while True:
@@ -97,7 +124,8 @@ class Servers:
                 return
             except OSError as error:
                 if process.poll() is not None or time.monotonic() > end:
-                    raise RuntimeError(f"{case} did not start") from error
+                    said = (self._folder / f"{case}.out").read_text(errors="replace")
+                    raise RuntimeError(f"{case} did not start: {said[-1000:]}") from error
                 time.sleep(0.05)
 
     def _stop(self) -> None:
