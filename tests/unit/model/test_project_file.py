@@ -78,10 +78,13 @@ EVERYTHING = """
         scaledownconcurrencypct: .5
         maxdurationseconds: 10:00
         idletimeoutseconds: 30
+        idlebehavior: pause
+        stopafterseconds: 1:00
         maxqueue: 5
         fairness: header:X-Tenant
         firstbyteseconds: 6
         idlebytesseconds: 7
+        allow: [Bank, bank_desk, Bank/bank_vault, "*", bank]
         httpport: 80
         httphealthcheckpath: /ok?deep=1
         httpstarthealthcheckseconds: -1
@@ -179,6 +182,9 @@ def test_every_field_is_accepted_and_kept() -> None:
         maxdurationseconds=600,
         idletimeoutseconds=30,
         maxqueue=5,
+        idlebehavior="pause",
+        stopafterseconds=60,
+        allow=("bank", "bank_desk", "bank/vault", "*"),
         fairness="header:X-Tenant",
         firstbyteseconds=6,
         idlebytesseconds=7,

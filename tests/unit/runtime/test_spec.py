@@ -221,6 +221,7 @@ def test_a_new_field_of_the_engine_is_looked_at_before_it_meets_a_lent_network()
         for name in ComponentDefinition.model_fields
         if name.startswith(("http", "health", "pull", "max", "min", "scale", "idle", "soft"))
         or name in ("fairness", "firstbyteseconds", "restartorder", "startparallelism", "stopgraceseconds")
+        or name in ("allow", "stopafterseconds")
     } - {"httpport"}
     assert set(ComponentDefinition.model_fields) - never_reaches_it == WITHOUT_NETWORK | set(NETWORK_FIELDS)
 
