@@ -168,6 +168,13 @@ class Http2Caller:
                 await self.read()
         return self.goaway
 
+    async def drained(self) -> None:
+        """Waits for the connection's end, whatever comes until then."""
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
+            async with asyncio.timeout(SECONDS):
+                while await self.reader.read(65536):
+                    pass
+
     async def read(self) -> None:
         data = b""
         with contextlib.suppress(ConnectionError, ssl.SSLError):
