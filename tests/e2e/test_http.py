@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -62,6 +63,31 @@ async def test_the_limit_of_a_container_holds_and_those_who_wait_are_served_in_t
         assert {status for status, _ in answers} == {200}
         async with session.get(f"{daemon.public}/conc") as response:
             assert (await response.json())["peak"] == 3
+
+
+async def test_a_full_queue_shows_the_project_s_page_and_a_new_page_starts_nothing_anew(
+    daemon: Daemon, cluster: str, image: str, tmp_path: Path
+) -> None:
+    page = tmp_path / "busy.html"
+    own = project(image, maxconcurrency=1, maxinstances=1, maxqueue=1, fairness="client")
+    own += f"responseheaders: [{{name: X-Frame-Options, value: DENY}}]\nerrorpages: {{503: {{file: {page}}}}}\n"
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        for text in ("<h1>Busy</h1>", "<h1>Still busy</h1>"):
+            page.write_text(text)
+            daemon.put(own)
+
+            async def refused(text: str = text) -> bool:
+                waiting = [asyncio.create_task(fetch(session, f"{daemon.public}/sleep?s=0.5")) for _ in range(2)]
+                await asyncio.sleep(0.1)
+                async with session.get(f"{daemon.public}/echo") as answer:
+                    body, headers = await answer.text(), answer.headers
+                await asyncio.gather(*waiting)
+                assert headers["X-Frame-Options"] == "DENY"
+                assert (answer.status == 503) == (headers.get("Maelstrom-Error") == "queue_full")
+                return body == text and headers["Content-Type"] == "text/html; charset=utf-8"
+
+            await eventually(refused, within=20)
+    assert len(engine.containers(cluster)) == 1
 
 
 async def test_what_is_open_is_shown_at_its_source(daemon: Daemon, image: str) -> None:
