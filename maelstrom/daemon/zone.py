@@ -20,12 +20,21 @@ def local_zone(tz: str | None, localtime: Path = LOCALTIME) -> ZoneInfo:
         except (ValueError, OSError, LookupError):
             log.warning("TZ names no time zone, UTC is used", extra={"TZ": tz})
             return ZoneInfo("UTC")
+    return _linked(localtime) or _copied(localtime) or ZoneInfo("UTC")
+
+
+def _linked(localtime: Path) -> ZoneInfo | None:
+    """By the name that the link leads to; None where it is no link, or leads elsewhere."""
     try:
         return ZoneInfo(str(localtime.resolve(strict=True)).partition("zoneinfo/")[2])
     except (ValueError, OSError, LookupError):
-        pass
+        return None
+
+
+def _copied(localtime: Path) -> ZoneInfo | None:
+    """By the file's content, which has no name."""
     try:
         with localtime.open("rb") as file:
             return ZoneInfo.from_file(file, key="localtime")
     except (ValueError, OSError):
-        return ZoneInfo("UTC")
+        return None

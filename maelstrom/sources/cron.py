@@ -16,8 +16,8 @@ from maelstrom.model.errors import Draining, MaelstromError, Unavailable
 from maelstrom.model.source import EventSource, SourceKey
 from maelstrom.model.stored import Snapshot
 from maelstrom.sources.cron_clock import ClusterClock
-from maelstrom.sources.cron_planner import Planner, Tell
-from maelstrom.sources.cron_ports import Ledger, Role
+from maelstrom.sources.cron_planner import Planner
+from maelstrom.sources.cron_ports import Ledger, Role, Tell
 from maelstrom.sources.cron_runs import STOPPED, Runs, Task, new_tick
 from maelstrom.sources.delivery import Means
 from maelstrom.sources.ports import Random, View
@@ -27,6 +27,8 @@ log = logging.getLogger("maelstrom.sources")
 
 SHOWN_CHARACTERS = 200  # of why a run failed, in the list of sources
 COMPLETE = "complete its runs"
+PLAN = "be planned"
+PLAN_HINT = "the log of the node that plans has more; a change of the source tries again"
 NOT_ENABLED = "the source was disabled or removed before it could begin"
 PATIENCE_SECONDS = 10.0  # with a container engine that is away
 LOOK_SECONDS = 1.0
@@ -59,7 +61,7 @@ class Cron:
             role,
             self._clock,
             self._runs,
-            Tell(self._planned, self._judge),
+            Tell(self._planned, self._judge, self._plannable),
             view=view,
             means=means,
             random=random,
@@ -175,9 +177,17 @@ class Cron:
         """Begins to plan with what the ledger says of last runs, by source; None: it is another node's to say."""
         for key, record in self._records.items():
             record.forget(COMPLETE)
+            record.forget(PLAN)
             source = self._view.snapshot.sources.get(key)
             if failing is not None and source is not None and source.id in failing:
                 record.trouble(COMPLETE, _failure(failing[source.id]))
+
+    def _plannable(self, source: EventSource, defect: str) -> None:
+        record = self._record(source)
+        if defect:
+            record.trouble(PLAN, MaelstromError(f"it cannot be planned: {defect[:SHOWN_CHARACTERS]}", hint=PLAN_HINT))
+        else:
+            record.well(PLAN)
 
     def _refused(self, source: EventSource, by_hand: bool) -> str:
         """Asked last before each request: none begins once a node knows that the source is disabled."""

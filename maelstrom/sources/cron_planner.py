@@ -12,18 +12,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from maelstrom.model.cron import Followed, Opened, Tick
+from maelstrom.model.cron import Followed, Tick
 from maelstrom.model.errors import MaelstromError
 from maelstrom.model.source import EventSource
 from maelstrom.model.stored import Snapshot
 from maelstrom.plan.backoff import Backoff
 from maelstrom.plan.cron import Agenda, Timetable, Waits
 from maelstrom.sources.cron_clock import ClusterClock
-from maelstrom.sources.cron_ports import Ledger, Role
+from maelstrom.sources.cron_ports import Ledger, Role, Tell
 from maelstrom.sources.cron_request import definition, schedule
 from maelstrom.sources.cron_runs import Runs, new_tick
 from maelstrom.sources.delivery import Means
@@ -40,16 +40,6 @@ TICKS_AT_ONCE = 200  # in one transaction
 ENTERED_AT_ONCE = 50  # sources, then others may run
 PRUNE_FIRINGS = 25  # of one source, then what is too much of its history goes
 PRUNE_SECONDS = 3600.0  # then that of all
-
-
-@dataclass(frozen=True, slots=True)
-class Tell:
-    """Who is told. `begin`: a run of the source is ours, or was skipped; since when (steady clock) it is promised.
-    `judge`: the reasons of last runs that failed, by source; None when this node plans no more.
-    """
-
-    begin: Callable[[EventSource, Opened, float], None]
-    judge: Callable[[dict[int, str] | None], None]
 
 
 @dataclass(slots=True)
@@ -150,6 +140,7 @@ class Planner:
             if not self.leads:
                 log.info("this node plans cron no more", extra={"epoch": epoch})
                 self._tell.judge(None)
+                self._planned = None  # what cannot be planned is said anew
 
     async def _plan(self) -> None:
         while self.leads:
@@ -203,10 +194,9 @@ class Planner:
             followed = [Followed(one.id, one.version, schedule(one)) for one in changed]
             anchors = await self._ledger.follow(followed, int(now), self._epoch)
             for number, one in enumerate(changed, 1):
-                try:
+                with self._sparing_others(one):
                     self._enter(one, Timetable.of(definition(one), anchors[one.id], self._zone), now)
-                except Exception:  # whatever is wrong with one schedule, the others go on
-                    log.exception("a cron source cannot be planned", extra={"source": one.key.full_name})
+                    self._tell.planned(one, "")
                 if number % ENTERED_AT_ONCE == 0:
                     await asyncio.sleep(0)
         self._planned = snapshot
@@ -219,14 +209,26 @@ class Planner:
         self._entries[source.id] = Entry(source, table, cursor)
         self._agenda.set(source.id, now if table.due(cursor, now) else table.next_after(now))
 
+    @contextlib.contextmanager
+    def _sparing_others(self, source: EventSource) -> Iterator[None]:
+        """A schedule was found good when it was put: what is wrong now is this machine's or the code's defect."""
+        try:
+            yield
+        except Exception as error:
+            log.exception("a cron source cannot be planned", extra={"source": source.key.full_name})
+            self._entries.pop(source.id, None)
+            self._agenda.drop(source.id)
+            self._tell.planned(source, f"{type(error).__name__}: {error}")
+
     def _due(self, now: float) -> list[Tick]:
         ticks = []
         for id in self._agenda.pop_due(now):
             entry = self._entries[id]
-            times = [time for time in entry.table.due(entry.cursor, now) if (id, time) not in self._fired]
-            ticks += [new_tick(self._means, entry.source, planned) for planned in times]
-            entry.cursor = now
-            self._agenda.set(id, entry.table.next_after(now))
+            with self._sparing_others(entry.source):
+                times = [time for time in entry.table.due(entry.cursor, now) if (id, time) not in self._fired]
+                self._agenda.set(id, entry.table.next_after(now))
+                ticks += [new_tick(self._means, entry.source, planned) for planned in times]
+                entry.cursor = now
         return ticks
 
     def _drop_overdue(self, now: float) -> None:

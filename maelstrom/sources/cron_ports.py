@@ -1,13 +1,15 @@
 """What cron needs of the rest of the node: the right to plan, and the ledger. The real ones: `leases.keeper.role` and
-`registry.cron`.
+`registry.cron`. And what who plans tells this node.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from maelstrom.model.cron import Anchor, Ended, Followed, Opened, OpenRun, Tick
+from maelstrom.model.source import EventSource
 
 
 class Role(Protocol):
@@ -64,3 +66,15 @@ class Ledger(Protocol):
     async def failing(self) -> dict[int, str]: ...
 
     async def prune(self, now: float, sources: Collection[int] = ()) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Who is told. `begin`: a run of the source is ours, or was skipped; since when (steady clock) it is promised.
+    `judge`: the reasons of last runs that failed, by source; None when this node plans no more.
+    `planned`: the source is planned now, or why it cannot be.
+    """
+
+    begin: Callable[[EventSource, Opened, float], None]
+    judge: Callable[[dict[int, str] | None], None]
+    planned: Callable[[EventSource, str], None]

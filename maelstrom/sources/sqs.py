@@ -84,9 +84,18 @@ class SqsKind:
     def width(self, source: EventSource) -> int:
         return _definition(source).concurrencyperpoller
 
+    def _walk(self, source: EventSource) -> Walk:
+        """With each new one those go that nobody has used for long; after a long pause the list is only read anew."""
+        place = self.place(source)
+        if place not in self._walks:
+            now = self._clock.monotonic()
+            self._walks = {known: walk for known, walk in self._walks.items() if not walk.left(now)}
+            self._walks[place] = Walk()
+        return self._walks[place]
+
     async def fetch(self, source: EventSource, wanted: int, poller: int) -> Sequence[Held]:
         definition = _definition(source)
-        walk = self._walks.setdefault(self.place(source), Walk())
+        walk = self._walk(source)
         first = not walk.queues
         if walk.stale(self._clock.monotonic()):
             await self._read(definition, walk)

@@ -20,6 +20,7 @@ from collections.abc import Iterable
 LONGEST_WAIT = 20  # seconds; SQS's own limit
 RESET_SECONDS = 15.0
 REREAD_SECONDS = 60.0
+LEFT_SECONDS = 3600.0
 ROUND_SECONDS, LONGEST_ROUND_SECONDS = 5, 15  # between two rounds where some queue is not waited at
 QUEUES_PER_SECOND = 4  # more queues than that make rounds rarer
 MOST_WAITING = 10  # queues that are waited at
@@ -54,6 +55,10 @@ class Walk:
 
     def stale(self, now: float) -> bool:
         return self.read_at is None or now - self.read_at >= REREAD_SECONDS
+
+    def left(self, now: float) -> bool:
+        """Nobody has asked for long: its source is gone, or another one now."""
+        return self.read_at is not None and now - self.read_at >= LEFT_SECONDS
 
     def found(self, urls: Iterable[str], now: float) -> None:
         """What there is now; a queue that is new, or was dropped before, is asked in the next round."""

@@ -34,7 +34,8 @@ class MessageTasks:
     async def keep(self, source: EventSource, message: QueueMessage, record: SourceRecord) -> None:
         token, service = self._task(source, message)
         if token is not None:
-            error = await self._reporter.keep_alive(service, token, HEARTBEAT_SECONDS, record)
+            # At once: the message may have waited for longer than the task's HeartbeatSeconds leaves, or than it lives.
+            error = await self._reporter.keep_alive(service, token, HEARTBEAT_SECONDS, record, at_once=True)
             if not isinstance(error, InvalidTaskToken):
                 log.info("task given up by AWS", extra={"source": source.key.full_name, "reason": error.message})
                 return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -100,6 +101,31 @@ async def cluster_of(*sources: EventSource) -> AsyncIterator[Cluster]:
 
 
 # firing
+
+
+@in_virtual_time
+async def test_a_source_that_cannot_be_planned_says_so_and_the_others_go_on() -> None:
+    """A zone that was good where it was put, and that this machine does not know."""
+    odd = source("0 * * * *", key=SourceKey("shop", "odd"), id=2)
+    unknown = CronSource.model_construct(**{**dict(odd.definition), "timezone": "Mars/Olympus"})
+    defective = replace(odd, definition=unknown)
+    async with cluster_of(source(), defective) as cluster:
+        first = cluster.node()
+        await asyncio.sleep(65)
+        status = first.cron.statuses()[odd.key]
+        assert status.state == "degraded"
+        assert "cannot be planned" in status.reason
+        assert "Mars/Olympus" in status.reason
+        assert (cluster.fired(), first.cron.statuses()[KEY].state) == ([60], "ok")
+        # with the role goes the word: it is the next holder's
+        first.role.take()
+        second = cluster.node()
+        await asyncio.sleep(60)
+        assert first.cron.statuses()[odd.key].state == "ok"
+        assert second.cron.statuses()[odd.key].state == "degraded"
+        cluster.view.put(source(), replace(odd, version=2))
+        await asyncio.sleep(1)
+        assert second.cron.statuses()[odd.key].state == "ok"
 
 
 @in_virtual_time

@@ -42,8 +42,8 @@ class Node:
         self.desk = FakeDesk()
         self.view = FakeView(of, components=(fake_component(86_400),))
         means = Means(self.worker, self.view.component, self.clock, self.tasks.spawn)
-        kind = SqsKind(self.sqs, clock=self.clock, random=dice, spawn=self.tasks.spawn, tokens=tokens)
-        self.owner = SourceOwner({"sqs": kind}, view=self.view, leases=self.desk, means=means, random=dice)
+        self.kind = SqsKind(self.sqs, clock=self.clock, random=dice, spawn=self.tasks.spawn, tokens=tokens)
+        self.owner = SourceOwner({"sqs": self.kind}, view=self.view, leases=self.desk, means=means, random=dice)
 
     @property
     def now(self) -> float:
@@ -470,3 +470,14 @@ async def test_a_fault_of_ours_does_not_bring_a_message_back_at_once() -> None:
         assert sent.receives == 4
         assert len(n.tasks.died) == 4
         n.tasks.died.clear()
+
+
+@in_virtual_time
+async def test_queues_of_sources_that_are_gone_are_forgotten() -> None:
+    async with node(source(), *(f"work{n}" for n in range(20)), "work") as n:
+        for number in range(20):
+            n.view.put(source(queuename=f"work{number}"))
+            await asyncio.sleep(HOUR)
+        assert len(n.kind._walks) <= 3
+        sent = n.sqs.send("work19", "a")
+        await n.until(lambda: sent.deleted)

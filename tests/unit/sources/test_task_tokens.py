@@ -73,6 +73,20 @@ async def test_a_task_that_is_over_ends_its_request_and_its_message() -> None:
 
 
 @in_virtual_time
+async def test_the_first_heartbeat_is_sent_at_once() -> None:
+    """The message may have waited for long: the rest of its task's HeartbeatSeconds may be short, or it may be over."""
+    service, tokens = made()
+    async with node(source(tasktoken=True), handle=after(3600), tokens=tokens) as n:
+        task = ask(n, service)
+        await n.until(lambda: n.worker.open == 1)
+        await n.until(lambda: task.beats, within=0.1)
+        over = ask(n, service)
+        over.gone = True
+        await n.until(lambda: n.sqs.queues["work"][1].deleted, within=1)
+        assert all(exchange.cancelled for exchange in n.worker.exchanges[1:])
+
+
+@in_virtual_time
 async def test_the_message_stays_until_step_functions_has_the_answer() -> None:
     service, tokens = made()
     async with node(source(tasktoken=True), tokens=tokens) as n:
@@ -97,7 +111,7 @@ async def test_a_message_without_a_token_or_with_an_unknown_one_is_like_any_othe
             sent = n.sqs.send("work", body)
             await n.until(lambda sent=sent: sent.deleted)
             assert sent.receives == 2, n.worked
-        assert service.calls["heartbeat"] == 0
+        assert service.calls["heartbeat"] == 2  # no more once it is known that AWS does not know the token
 
 
 @in_virtual_time
