@@ -18,7 +18,7 @@ from tools.machine import ROOT, Failure, can_install, guarded, install, run, ste
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 # Of some tests, by the Debian package that has them. Debian keeps some out of the PATH of those who are not root.
-PROGRAMS = {"ip": "iproute2", "pgbouncer": "pgbouncer", "faketime": "faketime"}
+PROGRAMS = {"ip": "iproute2", "pgbouncer": "pgbouncer", "faketime": "faketime", "pebble": "pebble"}
 PROGRAMS_PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
 
 

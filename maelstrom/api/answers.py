@@ -211,6 +211,17 @@ class Redrive(Answer):
     by: Literal["task", "copy"] = Field(description="Moved by SQS itself, or sent and deleted one by one.")
 
 
+class Certificate(Answer):
+    host: str = Field(description="The first of its names; empty for a file that cannot be used.")
+    names: list[str]
+    source: str = Field(description="`acme`: an automatic one; else the path of the node's file.")
+    not_after: float | None = Field(description="When it ends, s since 1970; null: there is none yet.")
+    next_renewal: float | None = Field(
+        description="When it is ordered (again), s since 1970; null: at once where there is none, else by nobody here."
+    )
+    error: str = Field(description="Of the last try; empty: it went well.")
+
+
 class BlackBox(OpenAnswer):
     reason: str
     exit_code: int | None = None

@@ -94,6 +94,9 @@ class Client:
     def version(self) -> Json:
         return self._object("GET", _path("version"))
 
+    def certificates(self) -> list[Json]:
+        return self._list(_path("certificates"))
+
     def nodes(self) -> list[Json]:
         return self._list(_path("nodes"))
 

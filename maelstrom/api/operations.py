@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from maelstrom.api import answers, cluster, cron, dead_letters, eventsources, logs, projects
+from maelstrom.api import answers, certificates, cluster, cron, dead_letters, eventsources, logs, projects
 from maelstrom.api.ports import Ports
 from maelstrom.api.requests import (
     Body,
@@ -163,6 +163,10 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "list_instances", "GET", "/v1/instances", "Containers of all nodes (other nodes' at most a beat old)",
         cluster.list_instances, list[answers.Instance], InstancesQuery,
+    ),
+    Operation(
+        "list_certificates", "GET", "/v1/certificates", "Certificates of this node's files, and automatic ones",
+        certificates.list_certificates, list[answers.Certificate],
     ),
     Operation("list_nodes", "GET", "/v1/nodes", "Live nodes of the cluster", cluster.list_nodes, list[answers.Node]),
     Operation(

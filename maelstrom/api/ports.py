@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from maelstrom.model.certificate import CertificateStatus
 from maelstrom.model.component import Component, ComponentKey
 from maelstrom.model.cron import CronRun
 from maelstrom.model.dead_letters import DeadLetter, DeadLetterQueue, Redrive
@@ -150,6 +151,10 @@ class NodePort(Protocol):
         ...
 
     async def nodes(self) -> Sequence[NodeStatus]: ...
+
+    def certificates(self) -> Sequence[CertificateStatus]:
+        """Of this node's files, and automatic ones."""
+        ...
 
     def logs(self, components: Sequence[ComponentKey], *, since: float, follow: bool) -> AsyncIterator[LogLine]:
         """`since`: seconds since 1970. Closing the iterator frees all that it holds."""

@@ -28,6 +28,7 @@ COMMANDS = {
     "cron": Lazy("maelstrom.cli.cron", "cron", "Schedules: runs that were, and one by hand."),
     "ps": Lazy("maelstrom.cli.cluster", "ps", "Containers of all nodes."),
     "nodes": Lazy("maelstrom.cli.cluster", "nodes", "Nodes of the cluster."),
+    "certs": Lazy("maelstrom.cli.certs", "certs", "Certificates of hosts: list."),
     "logs": Lazy("maelstrom.cli.logs", "logs", "What components write."),
     "version": Lazy("maelstrom.cli.version", "version", "Versions of client and server."),
     "completion": Lazy("maelstrom.cli.completion", "completion", "A script that completes commands in your shell."),

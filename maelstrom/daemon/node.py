@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from collections.abc import Awaitable
 from pathlib import Path
 
@@ -65,7 +66,7 @@ class Node:
         status = self._status = Status(parts)
         listeners = Listeners(settings, self._sockets, self._state, status)
         if inheritance is not None:
-            await self._follow_on(parts, inheritance, self._state)
+            await self._follow_on(parts, inheritance, self._state, listeners)
         # a session before anything is done in this node's name
         await parts.keeper.start()
         self._supervisor.keep("leases", parts.keeper.run)
@@ -80,7 +81,10 @@ class Node:
         )
         await listeners.admin(self._admin)
         # the public address is taken early, so that one that is not free ends the start at once
-        await self._listen(parts, listeners)
+        if parts.crew is None or inheritance is None:
+            await self._listen(parts, listeners)
+        else:
+            parts.crew.may_begin.set()
         reach = await self._engine(parts)
         # containers are told where to call before the first is made
         await listeners.internal(parts.gateway, parts.runtime, reach)
@@ -100,10 +104,16 @@ class Node:
             await parts.crew.ready()
         self._serves(self._state, status)
 
-    async def _follow_on(self, parts: Parts, inheritance: Inheritance, state: StateDirectory) -> None:
-        """Tries all that can fail while the process before still serves; then waits for it to give the node up."""
+    async def _follow_on(
+        self, parts: Parts, inheritance: Inheritance, state: StateDirectory, listeners: Listeners
+    ) -> None:
+        """Does all that can fail or takes time while the process before still serves; then it gives the node up."""
         await parts.view.refresh()
         await parts.runtime.reach()
+        if parts.crew is not None:
+            parts.crew.may_begin.clear()
+            await self._listen(parts, listeners)
+            await parts.crew.there()
         await inheritance.switched()
         self._follow(parts.view.snapshot)
         state.take_over()
@@ -115,10 +125,11 @@ class Node:
         secure = parts.secure
         await listeners.public(parts.gateway, parts.crew, secure.front)
         if self.settings.public_tls_listen:
-            # what there is of certificates is read before the first connection
-            await secure.certificates.look()
+            await secure.load()
             self._supervisor.keep("certificates", secure.certificates.run)
             await listeners.public_tls(parts.gateway, parts.crew, secure.tls)
+        if secure.issuer is not None:
+            self._supervisor.keep("automatic certificates", secure.issuer.run)
         if parts.crew is not None:
             parts.crew.start()
 
@@ -169,6 +180,8 @@ class Node:
                     written = report
                 except MaelstromError as error:
                     log.debug("the report was not written: %s", error.message)
+            if report == written:
+                status.reported_at = time.monotonic()
             await asyncio.sleep(self.settings.beat_seconds)
 
     # another process follows

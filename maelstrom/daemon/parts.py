@@ -99,7 +99,7 @@ def build(settings: Settings, supervisor: Supervisor, registry: Registry, state:
     cron = _cron(settings, registry, state_id, keeper, view, means, activation)
     return Parts(
         *(settings, supervisor, registry, view, keeper, runtime, activation, transport, gateway, routing, crew),
-        *(aws, sqs, DeadLetters(sqs), owner, cron, secure(settings, gateway, crew)),
+        *(aws, sqs, DeadLetters(sqs), owner, cron, secure(settings, gateway, crew, registry, view, keeper)),
     )
 
 

@@ -5,17 +5,24 @@ What changes is handed to this process' listeners and to the workers alike.
 
 from __future__ import annotations
 
+import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from maelstrom.certificates.authority import AcmeAuthority
 from maelstrom.certificates.files import CertificateFiles
+from maelstrom.certificates.issuer import Issuer
 from maelstrom.certificates.service import Certificates
 from maelstrom.gateway import Front, Gateway, Tls
 from maelstrom.gateway.handshake import protocols
+from maelstrom.leases.keeper import LeaseKeeper
 from maelstrom.model.certificate import Certificate
 from maelstrom.model.settings import Settings
+from maelstrom.model.source import HttpSource
+from maelstrom.registry.registry import Registry
+from maelstrom.registry.view import View
 
 if TYPE_CHECKING:
     from maelstrom.workers.crew import Crew
@@ -26,9 +33,18 @@ class Secure:
     tls: Tls
     front: Front
     certificates: Certificates
+    issuer: Issuer | None  # None: no automatic ones
+
+    async def load(self) -> None:
+        """What there is already is known before the first connection."""
+        await self.certificates.look()
+        if self.issuer is not None:
+            await self.issuer.follow()
 
 
-def secure(settings: Settings, gateway: Gateway, crew: Crew | None) -> Secure:
+def secure(
+    settings: Settings, gateway: Gateway, crew: Crew | None, registry: Registry, view: View, keeper: LeaseKeeper
+) -> Secure:
     tls = Tls(protocols(http2=settings.http2))
     front = Front(lambda name: tls.find(name) is not None, redirect_port=settings.https_redirect_port)
 
@@ -47,4 +63,28 @@ def secure(settings: Settings, gateway: Gateway, crew: Crew | None) -> Secure:
     certificates = Certificates(
         CertificateFiles(settings.tls_certificates), show=show, challenge=challenge, now=time.time
     )
-    return Secure(tls, front, certificates)
+    issuer = _issuer(settings, certificates, registry, view, keeper) if settings.acme else None
+    return Secure(tls, front, certificates, issuer)
+
+
+def _issuer(
+    settings: Settings, certificates: Certificates, registry: Registry, view: View, keeper: LeaseKeeper
+) -> Issuer:
+    def hosts() -> Iterator[str]:
+        for source in view.snapshot.sources.values():
+            if source.enabled and isinstance(source.definition, HttpSource):
+                yield source.definition.hostname
+
+    async def alone() -> bool:
+        return sum(session.state != "dead" for session in await keeper.sessions()) <= 1
+
+    return Issuer(
+        registry.certificates,
+        keeper.role("certificates"),
+        AcmeAuthority(settings.acme, settings.acme_email, settings.acme_ca_file),
+        certificates,
+        hosts=hosts,
+        alone=alone,
+        now=time.time,
+        random=random.random,
+    )

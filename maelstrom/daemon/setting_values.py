@@ -57,11 +57,17 @@ def conflicts(values: dict[str, Any]) -> Iterator[Problem]:
             "has a meaning only with PostgreSQL, but MAEL_DATABASE_URL is SQLite",
             "remove it",
         )
-    if values.get("public_tls_listen") and not values.get("tls_certificates"):
+    if values.get("public_tls_listen") and not values.get("tls_certificates") and not values.get("acme"):
         yield Problem(
             "MAEL_PUBLIC_TLS_LISTEN",
             "there is no certificate to show",
-            "name files in MAEL_TLS_CERTIFICATES",
+            "name files in MAEL_TLS_CERTIFICATES, or an authority in MAEL_ACME",
+        )
+    if values.get("acme") and not values.get("acme_terms_agreed"):
+        yield Problem(
+            "MAEL_ACME_TERMS_AGREED",
+            "certificates are only ordered from an authority whose terms you agree to",
+            "read them at the authority, then set it to true; or remove MAEL_ACME",
         )
     taken: dict[Listen, str] = {}
     listens = [(field, listen) for field in _LISTENERS for listen in _several(values.get(field)) if listen.port]
@@ -197,6 +203,18 @@ def _host(text: str) -> str:
     return name
 
 
+def _https(text: str) -> str:
+    if not re.fullmatch(r"https://[!-~]+", text):
+        raise ValueError(f"{text!r} is no https:// address")
+    return text
+
+
+def _email(text: str) -> str:
+    if not re.fullmatch(r"[!-~]+@[!-~]+", text):
+        raise ValueError(f"{text!r} is no e-mail address")
+    return text
+
+
 def _networks(text: str) -> tuple[str, ...]:
     found = []
     for item in filter(None, (part.strip() for part in text.split(","))):
@@ -259,6 +277,8 @@ _BY_FIELD: dict[str, typing.Callable[[str], Any]] = {
     "database_url": _database,
     "database_listen_url": _listen_url,
     "public_health_path": _health_path,
+    "acme": _https,
+    "acme_email": _email,
     "tls_certificates": _places,
     "tls_default_host": _host,
     "admin_hosts": _hosts,

@@ -15,8 +15,10 @@ import maelstrom
 from maelstrom.api import counters
 from maelstrom.api.metrics import render
 from maelstrom.api.ports import LeaseStatus, NodeStatus, SourceAudit, SourceStatus
+from maelstrom.certificates.statuses import statuses
 from maelstrom.daemon.tail import tail
 from maelstrom.gateway.stats import BOUNDS
+from maelstrom.model.certificate import CertificateStatus
 from maelstrom.model.component import ComponentKey
 from maelstrom.model.instance import InstanceStatus
 from maelstrom.model.source import EventSource, SourceKey
@@ -38,6 +40,7 @@ class Status:
         self.started_at = time.time()
         self.addresses: dict[str, str] = {}  # of the listeners; all of them once the node serves
         self.public_all: list[str] = []
+        self.reported_at = 0.0  # monotonic: when other nodes were last told, or there was nothing new to tell
         self.serving = False
         self.stopping = False
 
@@ -65,6 +68,7 @@ class Status:
             in_flight = counts.pop("in_flight") + self._parts.routing.in_flight(key)
             polls = counts.pop("polls_open")
             seconds = counts.pop("seconds")
+            counts.pop("most_in_flight")
             rows[key] = SourceStatus(
                 status.state,
                 status.reason,
@@ -115,6 +119,10 @@ class Status:
             )
         return rows
 
+    def certificates(self) -> Sequence[CertificateStatus]:
+        secure = self._parts.secure
+        return statuses(secure.certificates, secure.issuer)
+
     def logs(self, components: Sequence[ComponentKey], *, since: float, follow: bool) -> AsyncIterator[LogLine]:
         return tail(self._parts.activation, self._parts.runtime, components, since=since, follow=follow)
 
@@ -159,7 +167,10 @@ class Status:
             "view": parts.view.last_pass,
             "converge": parts.activation.converger.last_pass,
             "health": parts.activation.health.last_pass,
+            "cron": parts.cron.last_pass,
+            "report": self.reported_at,
         }
+        sandboxes = parts.runtime.sandboxes
         components = {
             key.full_name: counters.ComponentNow(
                 starts=deployment.stats,
@@ -180,8 +191,11 @@ class Status:
                 bounds=BOUNDS,
                 components=components,
                 sources=self._source_metrics(),
+                sandboxes=counters.SandboxesNow(sandboxes.most, sandboxes.ready, sandboxes.lent, sandboxes.making),
+                lease_session=parts.keeper.trusted,
                 certificates=[
-                    counters.CertificateNow(one.names[0], one.origin, one.not_after) for one in parts.secure.certificates.all
+                    counters.CertificateNow(one.names[0], one.origin, one.not_after)
+                    for one in parts.secure.certificates.all
                 ],
                 loops={
                     name: counters.LoopNow(loop.running, loop.restarts, _ago(passes.get(name), now))
@@ -223,6 +237,8 @@ class Status:
                 },
                 seconds=counts.seconds,
                 oldest_seconds=_ago(status.oldest_sent_at, time.time()),
+                lease_capacity=status.capacity,
+                most_in_flight=None if source.type == "http" else counts.most_in_flight,
             )
         return rows
 

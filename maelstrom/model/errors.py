@@ -202,6 +202,13 @@ class AwsRefused(MaelstromError):
     default_hint = "allow what it says to the daemon's credentials or the source's role; it is tried again by itself"
 
 
+class AcmeFailed(MaelstromError):
+    """An authority did not issue a certificate. `retry_after`: seconds that it wants to be left alone; 0: not said."""
+
+    code = "acme_failed"
+    default_hint = "see docs/tls.md; it is tried again by itself"
+
+
 class ActivityMissing(NotFound):
     """The Step Functions activity was deleted."""
 

@@ -76,15 +76,30 @@ class Settings(BaseModel):
     )
     tls_default_host: str = Field(
         default="",
-        description="Whose certificate is shown to who asks for a host without one, or for none. Default: nobody's; such"
-        " a connection is refused.",
+        description="Whose certificate is shown to who asks for a host without one, or for none. Default: nobody's;"
+        " such a connection is refused.",
+    )
+    acme: str = Field(
+        default="",
+        description="Automatic certificates for the host names of enabled http sources: the directory URL of an ACME"
+        " authority, such as https://acme-v02.api.letsencrypt.org/directory. It must reach these hosts at port 80."
+        " Default: none.",
+    )
+    acme_email: str = Field(default="", description="Whom the ACME authority may write to.")
+    acme_terms_agreed: bool = Field(
+        default=False, description="Whether you agree to the terms of the ACME authority; else nothing is ordered."
+    )
+    acme_ca_file: str = Field(
+        default="",
+        description="PEM file of those who vouch for the ACME authority itself, where it is one of your own."
+        " Default: the usual ones.",
     )
     https_redirect_port: int = Field(
         default=0,
         ge=0,
         le=65535,
-        description="Plain requests for hosts with a certificate are sent on to https:// with this port, most often 443."
-        " 0: they are served as they are.",
+        description="Plain requests for hosts with a certificate are sent on to https:// with this port, most often"
+        " 443. 0: they are served as they are.",
     )
     public_health_path: str = Field(
         default="/_mael_health_check",

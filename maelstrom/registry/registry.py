@@ -21,6 +21,7 @@ from maelstrom.model.settings import NO_NOTICES
 from maelstrom.model.source import EventSource, SourceKey
 from maelstrom.model.stored import NodeReport, ProjectSummary, Revision, Snapshot, SourceFilter, StoredProject
 from maelstrom.registry import changes, components, cron_history, nodes, projects, sources
+from maelstrom.registry.certificates import CertificateLedger
 from maelstrom.registry.engine import is_postgresql, make_engine, transaction
 from maelstrom.registry.migrate import check_schema
 from maelstrom.registry.migrate import migrate as migrate_schema
@@ -41,6 +42,7 @@ class Registry:
     def __init__(self, engine: AsyncEngine, *, listen_url: str | None, now: Callable[[], float] = time.time) -> None:
         self.engine = engine
         self._now = now
+        self.certificates = CertificateLedger(engine)
         period = PERIOD_SECONDS_SQLITE if listen_url is None else PERIOD_SECONDS
         self.changes = changes.Changes(listen_url=listen_url, period=period)
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from typing import Any
 
 from maelstrom.api.ports import NodeStatus, SourceAudit, SourceStatus
+from maelstrom.model.certificate import CertificateStatus
 from maelstrom.model.component import ComponentKey
 from maelstrom.model.dead_letters import DeadLetter, DeadLetterQueue, Redrive
 from maelstrom.model.errors import Draining
@@ -40,6 +41,7 @@ class FakeNode:
         self.audits: dict[SourceKey, SourceAudit] = {}
         self.run: Callable[[EventSource], Awaitable[str]] | None = None
         self.others: list[NodeStatus] = []
+        self.certificate_rows: list[CertificateStatus] = []
         self.lines: list[LogLine] = []
         self.more_lines: asyncio.Queue[LogLine | Exception] = asyncio.Queue()  # what `follow` goes on with
         self.open_logs = 0
@@ -71,6 +73,9 @@ class FakeNode:
         if self.run is None:
             raise Draining("the node stops")
         return await self.run(source)
+
+    def certificates(self) -> Sequence[CertificateStatus]:
+        return self.certificate_rows
 
     async def nodes(self) -> Sequence[NodeStatus]:
         if self.nodes_broken is not None:

@@ -51,7 +51,10 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
 
 @pytest.fixture
 def postgres_url(postgres: PostgresServer, postgres_database: str) -> str:
-    tables = "projects, components, event_sources, revisions, node_reports, cron_sources, cron_runs"
+    tables = (
+        "projects, components, event_sources, revisions, node_reports, cron_sources, cron_runs,"
+        " certificates, acme_accounts, acme_challenges"
+    )
     postgres.execute(f"truncate {tables} restart identity cascade", database=postgres_database)
     postgres.execute("update meta set revision = 0", database=postgres_database)
     return postgres.url(postgres_database)

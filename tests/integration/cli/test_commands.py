@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 import maelstrom
 from maelstrom.api.ports import LeaseStatus, NodeStatus, SourceAudit, SourceStatus
+from maelstrom.model.certificate import CertificateStatus
 from maelstrom.model.component import ComponentKey
 from maelstrom.model.instance import BlackBox, InstanceStatus
 from maelstrom.model.source import SourceKey
@@ -395,6 +397,24 @@ def test_ps_and_nodes(shop: Ctl, threaded: AdminThread) -> None:
         ("n2", "starting", "0.2.0"),
     ]
     assert "no engine" in shop("nodes").out
+
+
+def test_certificates_are_listed_with_what_is_wrong(shop: Ctl, threaded: AdminThread) -> None:
+    assert shop("certs", "ls", "--json").json() == []
+    assert shop("certs", "ls") == Done(0, "", "No certificates.\n")
+    threaded.node.certificate_rows = [
+        CertificateStatus("a.test", ("a.test", "b.test", "c.test", "d.test"), "/etc/tls/a.crt", 1.0, None, ""),
+        CertificateStatus("shop.test", ("shop.test",), "acme", None, time.time() + 3650, "no answer at port 80"),
+    ]
+    rows = shop("certs", "ls", "--json").json()
+    assert [(row["host"], row["source"], row["error"]) for row in rows] == [
+        ("a.test", "/etc/tls/a.crt", ""),
+        ("shop.test", "acme", "no answer at port 80"),
+    ]
+    out = shop("certs", "ls").out
+    assert "a.test b.test c.test and 1 more" in out
+    assert "no answer at port 80" in out
+    assert "in 60m" in out
 
 
 def test_what_is_known_of_a_container_that_failed_stands_below_the_table_and_for_its_log(
