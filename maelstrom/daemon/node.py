@@ -9,16 +9,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import time
 from collections.abc import Awaitable
 from pathlib import Path
 
 import maelstrom
-from maelstrom.api.reports import make_report
 from maelstrom.api.server import AdminServer, AdminSettings
 from maelstrom.daemon.handover import Former
 from maelstrom.daemon.listeners import Listeners
 from maelstrom.daemon.parts import Parts, build
+from maelstrom.daemon.report import keep_report
 from maelstrom.daemon.sockets import Sockets
 from maelstrom.daemon.state import StateDirectory
 from maelstrom.daemon.status import Status
@@ -99,7 +98,8 @@ class Node:
         parts.owner.start()
         parts.cron.start()
         self._supervisor.keep("cron", parts.cron.run)
-        self._supervisor.keep("report", self._report)
+        registry, beat = self._registry, settings.beat_seconds
+        self._supervisor.keep("report", lambda: keep_report(registry, status, beat))
         if parts.crew is not None:
             await parts.crew.ready()
         self._serves(self._state, status)
@@ -164,25 +164,6 @@ class Node:
                 if failures == 1:
                     log.error("waiting for the container engine: %s; %s", error.message, error.hint)
                 await asyncio.sleep(ENGINE_BACKOFF.delay(failures, 0.0))
-
-    async def _report(self) -> None:
-        """Tells the other nodes what runs here, with each beat in which something has changed."""
-        parts, status = self._parts, self._status
-        assert parts is not None, "built"
-        assert status is not None, "made with the parts"
-        written: object = None
-        while True:
-            report = make_report(revision=status.revision, instances=status.instances(), sources=status.sources())
-            report["node"] = status.told()
-            if report != written:
-                try:
-                    await parts.registry.write_report(status.name, "", maelstrom.__version__, report)
-                    written = report
-                except MaelstromError as error:
-                    log.debug("the report was not written: %s", error.message)
-            if report == written:
-                status.reported_at = time.monotonic()
-            await asyncio.sleep(self.settings.beat_seconds)
 
     # another process follows
 

@@ -37,6 +37,8 @@ BEGIN_SECONDS: Final = 10.0
 STEADY_SECONDS: Final = 60.0  # one that lived so long begins its back-off anew
 SILENT_SECONDS: Final = 30.0  # one that says nothing for so long hangs
 LAST_SECONDS: Final = 2.0  # after the grace, for the last words
+EVEN_SECONDS: Final = 1.0  # between two looks at how connections are spread
+EVEN_SHARE, EVEN_FEW = 1.25, 2  # of the mean, and so many more: what a worker may have
 LOOK_SECONDS: Final = 0.05  # at connections that a dead worker left
 TABLES: Final = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 
@@ -66,14 +68,25 @@ class Crew:
         self.briefing = Briefing()
         self.doors: list[Door] = []  # what workers accept on; open here too, so that no connection goes with a worker
         self.ending = False
+        self.may_begin = asyncio.Event()  # they are there, and accept nothing before it
+        self.may_begin.set()
         self.spawn = spawn
         self._seats: list[Seat] = []
         self._loops: list[asyncio.Task[None]] = []
+        self._evens: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """After all doors are there."""
         self._seats = [Seat(self, n) for n in range(1, self.settings.gateway_workers + 1)]
         self._loops = [self.spawn(seat.run(), f"gateway worker {seat.number}") for seat in self._seats]
+        self._evens = self.spawn(self._spread(), "connections of workers")
+
+    async def there(self) -> None:
+        """Until all workers could begin, or have not come so far in time."""
+        waits = [self.spawn(seat.there.wait(), "a worker comes") for seat in self._seats]
+        _, late = await asyncio.wait(waits, timeout=BEGIN_SECONDS)
+        for wait in late:
+            wait.cancel()
 
     async def ready(self) -> None:
         """Until all workers serve; those that cannot begin are not waited for as long as one does."""
@@ -127,6 +140,8 @@ class Crew:
         `followed`: another process serves the addresses from now on.
         """
         self.ending = True
+        if self._evens is not None:
+            self._evens.cancel()
         for door in self.doors:
             door.socket.close()
         for seat, loop in zip(self._seats, self._loops, strict=True):
@@ -141,12 +156,24 @@ class Crew:
             await asyncio.gather(*late, return_exceptions=True)
         return sum(seat.cut for seat in self._seats)
 
+    async def _spread(self) -> None:
+        """Who has far more connections than its part lets some go. The system gives a new one to whoever is there
+        first, and connections stay for long: a burst can end up with one worker."""
+        while True:
+            await asyncio.sleep(EVEN_SECONDS)
+            serving = [seat for seat in self._seats if seat.serves.is_set()]
+            mean = sum(seat.connections for seat in serving) / max(1, len(serving))
+            for seat in serving:
+                if seat.connections > mean * EVEN_SHARE + EVEN_FEW:
+                    seat.send(["shed", round(seat.connections - mean)])
+
 
 class Seat:
     """The place of one worker, whoever takes it."""
 
     def __init__(self, crew: Crew, number: int) -> None:
         self.number = number
+        self.there = asyncio.Event()
         self.serves = asyncio.Event()
         self.pid = 0
         self.cut = 0
@@ -154,7 +181,7 @@ class Seat:
         self._crew = crew
         self._line: Line | None = None
         self._branch: Branch | None = None
-        self._connections = 0
+        self.connections = 0
         self._heard_at = 0.0
         lender = crew.lender
         self._handlers: dict[str, Callable[..., None]] = {
@@ -188,12 +215,14 @@ class Seat:
     async def _live(self) -> int:
         """One worker from its start to its end; its exit code."""
         ours, theirs = socket.socketpair()
-        line = self._line = await Line.connect(ours, self._heard, _nothing)
+        line = await Line.connect(ours, self._heard, _nothing)
         branch = self._branch = self._crew.lender.join(line.send)
         try:
             with theirs:
                 process = await self._begin(theirs)
             self.pid = process.pid
+            await self._crew.may_begin.wait()
+            self._line = line
             line.send(settings_message(self._crew.settings))
             for message in self._crew.briefing.all():
                 line.send(message)
@@ -223,8 +252,8 @@ class Seat:
         self.serves.clear()
         self.pid = 0
         self.routes = {}
-        self._crew.stats.connections -= self._connections
-        self._connections = 0
+        self._crew.stats.connections -= self.connections
+        self.connections = 0
 
     async def _watch(self, process: asyncio.subprocess.Process, line: Line) -> int:
         """Until it has ended: by itself, or because it hangs or cannot be heard any more."""
@@ -258,6 +287,8 @@ class Seat:
         handler = self._handlers.get(kind)
         if handler is not None:
             handler(self._branch, *rest)
+        elif kind == "there":
+            self.there.set()
         elif kind == "counted":
             self._counted(*rest)
         elif kind == "ready":
@@ -267,7 +298,7 @@ class Seat:
             self.cut = rest[0]
 
     def _counted(self, counted: dict[str, Any], routes: dict[str, int]) -> None:
-        self._connections = counts.add(self._crew.stats, counted, self._connections)
+        self.connections = counts.add(self._crew.stats, counted, self.connections)
         self.routes = routes
 
 

@@ -56,6 +56,7 @@ class Worker:
             "challenges": self._challenges,
             "components": self._components,
             "routes": self._set_routes,
+            "shed": self._shed,
             "drain": self._drain,
             "instance": self._borrower.introduce,
             "grant": self._borrower.grant,
@@ -68,6 +69,7 @@ class Worker:
     async def run(self, control: socket.socket) -> None:
         """Until it has drained; ends the process if the main one is gone before."""
         self._line = await Line.connect(control, self._heard, self._alone)
+        self._send(["there"])
         await self._line.lost.wait()
 
     def _send(self, message: Message) -> None:
@@ -146,6 +148,11 @@ class Worker:
             entries.append(RouteEntry(rule.hostname, rule.pathprefix, rule.stripprefix, route))
         self._routes = routes
         self._gateway.set_routes(RouteTable.build(entries))
+
+    def _shed(self, connections: int) -> None:
+        if self._gateway is not None and not self._draining:
+            for listener in self._gateway.listeners:
+                listener.shed(connections * listener.connections // max(1, self._gateway.stats.connections))
 
     def _drain(self, grace: float, followed: bool) -> None:
         self._draining = True
