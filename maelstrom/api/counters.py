@@ -71,12 +71,6 @@ class StartCounters(Protocol):
     def wakes(self) -> int: ...
     @property
     def wake_ms(self) -> float: ...
-    @property
-    def freezes(self) -> int: ...
-    @property
-    def wakes(self) -> int: ...
-    @property
-    def wake_ms(self) -> float: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +97,18 @@ class SourceNow:
     totals: Mapping[str, int] = field(default_factory=dict)  # received, succeeded, failed, … since the start
     seconds: float = 0.0  # spent in requests
     oldest_seconds: float | None = None  # since the oldest item in hand was sent, where that is told
+    lease_capacity: int | None = None  # requests that this node may have open; None: it needs no lease
+    most_in_flight: int | None = None  # at once, since the start; None: it is not counted
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxesNow:
+    """Network sandboxes on this node, made before they are needed."""
+
+    wanted: int
+    ready: int
+    lent: int
+    making: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,3 +143,5 @@ class NodeNow:
     sources: Mapping[str, SourceNow] = field(default_factory=dict)
     loops: Mapping[str, LoopNow] = field(default_factory=dict)
     certificates: Sequence[CertificateNow] = ()
+    sandboxes: SandboxesNow = SandboxesNow(0, 0, 0, 0)
+    lease_session: bool = False  # the database has confirmed it within its time

@@ -20,6 +20,7 @@ from maelstrom.api.counters import (
     GatewayCounters,
     LoopNow,
     NodeNow,
+    SandboxesNow,
     SourceNow,
 )
 
@@ -52,6 +53,13 @@ class _Once(Collector):
         yield from _connections(now.gateway)
         yield from _components(now.components)
         yield from _sources(now.sources)
+        yield _gauge(
+            "maelstrom_lease_session_confirmed",
+            "Whether the database confirms this node's leases; without that it polls nothing.",
+            (),
+            [((), int(now.lease_session))],
+        )
+        yield from _sandboxes(now.sandboxes)
         yield from _loops(now.loops)
         yield from _certificates(now.certificates)
 
@@ -203,6 +211,18 @@ def _sources(sources: Mapping[str, SourceNow]) -> Iterable[Metric]:
         labels,
         [(row, one.limit) for row, one in rows if one.limit is not None],
     )
+    yield _gauge(
+        "maelstrom_source_lease_capacity",
+        "Requests that this node may have open, of the limit.",
+        labels,
+        [(row, one.lease_capacity) for row, one in rows if one.lease_capacity is not None],
+    )
+    yield _gauge(
+        "maelstrom_source_inflight_highest",
+        "Most requests that were open at once since the node's start.",
+        labels,
+        [(row, one.most_in_flight) for row, one in rows if one.most_in_flight is not None],
+    )
     yield _counter(
         "maelstrom_source_events",
         "What came of the source's work, by kind.",
@@ -218,6 +238,16 @@ def _sources(sources: Mapping[str, SourceNow]) -> Iterable[Metric]:
         labels,
         [(row, one.oldest_seconds) for row, one in rows if one.oldest_seconds is not None],
     )
+
+
+def _sandboxes(now: SandboxesNow) -> Iterable[Metric]:
+    yield _gauge(
+        "maelstrom_sandboxes",
+        "Network sandboxes, by state.",
+        ("state",),
+        [(("ready",), now.ready), (("lent",), now.lent), (("making",), now.making)],
+    )
+    yield _gauge("maelstrom_sandboxes_wanted", "Sandboxes that are kept ready.", (), [((), now.wanted)])
 
 
 def _loops(loops: Mapping[str, LoopNow]) -> Iterable[Metric]:

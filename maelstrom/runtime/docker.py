@@ -220,6 +220,11 @@ class DockerRuntime:
     def events(self) -> AsyncGenerator[EngineEvent, None]:
         return engine_events(self._engine, self._identity, self._sandboxes.died)
 
+    @property
+    def sandboxes(self) -> Sandboxes:
+        """To look at."""
+        return self._sandboxes
+
     async def keep_sandboxes(self) -> None:
         """Endless: keeps the pool of network sandboxes full. Without it there are none."""
         await self._sandboxes.keep()

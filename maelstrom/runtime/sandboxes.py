@@ -53,6 +53,14 @@ class Sandboxes:
     def ready(self) -> int:
         return len(self._ready)
 
+    @property
+    def lent(self) -> int:
+        return len(self._lent)
+
+    @property
+    def making(self) -> int:
+        return len(self._making)
+
     def settle(self, publication: Publication) -> None:
         """How containers are reached is known. A sandbox cannot publish ports for a container that is not known yet."""
         self.network = publication.network

@@ -103,6 +103,11 @@ class Cron:
 
     # what the API and the metrics ask
 
+    @property
+    def last_pass(self) -> float:
+        """When it last had nothing more to do, whether this node plans or not; steady clock, 0.0: not yet."""
+        return self._planner.last_pass
+
     def statuses(self) -> dict[SourceKey, SourceStatus]:
         """All cron sources of the view, as this node sees them."""
         return {key: record.status() for key, record in self._records.items()}

@@ -34,6 +34,7 @@ log = logging.getLogger("maelstrom.sources")
 LONGEST_PAUSE = 10.0  # s between two looks at the clock and at others' open runs
 SHORTEST_PAUSE = 0.001
 IDLE_SECONDS = 1.0
+NEVER = float("-inf")
 MOST_REMEMBERED = 10_000
 AGAIN = Backoff(first=0.2, cap=5.0)
 TICKS_AT_ONCE = 200  # in one transaction
@@ -84,8 +85,8 @@ class Planner:
         self._unsent: list[Tick] = []  # due, and the ledger's answer is not known
         self._fired: dict[tuple[int, int], None] = {}  # by this process, the oldest first
         self._planned: Snapshot | None = None
-        self._looked: float | None = None
-        self._pruned: float | None = None
+        self._looked = self._pruned = NEVER
+        self.last_pass = 0.0  # steady clock
         self._wake = asyncio.Event()
         self._stopping = False
 
@@ -129,7 +130,7 @@ class Planner:
             log.info("this node plans cron", extra={"epoch": epoch})
             self._forget()
             self._waits = Waits()
-            self._looked = None
+            self._looked = NEVER
             self._epoch = epoch
             self._tell.judge(await self._ledger.failing())
         elif self._unsent:
@@ -250,6 +251,7 @@ class Planner:
         return max(SHORTEST_PAUSE, min(pauses))
 
     async def _pause(self, seconds: float) -> None:
+        self.last_pass = self._means.clock.monotonic()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._wake.wait()
@@ -284,7 +286,7 @@ class Planner:
         """Now and then: the runs of processes that are gone are over when they have stood still for their promise."""
         now = self._means.clock.monotonic()
         soonest = self._waits.soonest()
-        if self._looked is not None and now - self._looked < LONGEST_PAUSE and (soonest is None or now < soonest):
+        if now - self._looked < LONGEST_PAUSE and (soonest is None or now < soonest):
             return
         rows = await self._ledger.open_runs()
         self._looked = now
@@ -294,6 +296,6 @@ class Planner:
         if over := self._waits.over(self._means.clock.monotonic()):
             log.warning("runs that nobody ends are given up", extra={"runs": [run.id for run in over]})
             await self._ledger.give_up(over, self._clock.guess())
-        if self._pruned is None or now - self._pruned >= PRUNE_SECONDS:
+        if now - self._pruned >= PRUNE_SECONDS:
             self._pruned = now
             await self._ledger.prune(self._clock.guess())

@@ -197,7 +197,7 @@ class Run:
     async def _exchange(self, attempt: int) -> WorkAnswer:
         task, counts, clock = self.task, self.task.record.counts, self._means.clock
         begun = clock.monotonic()
-        counts.in_flight += 1
+        counts.begin()
         try:
             sent = request(task.source, task.id, task.planned, attempt)
             return await self._means.worker.work(task.source.component, sent, seconds=self._seconds)

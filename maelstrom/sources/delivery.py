@@ -107,7 +107,7 @@ class Delivery(Generic[Item]):
             return Refused("Maelstrom.LeaseLost", error.message)
         counts, clock = self._record.counts, self._means.clock
         begun = clock.monotonic()
-        counts.in_flight += 1
+        counts.begin()
         try:
             request = self._kind.request(self._source, self._item, epoch)
             return Answered(await self._means.worker.work(self._source.component, request, seconds=seconds))

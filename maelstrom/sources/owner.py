@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from maelstrom.model.source import EventSource, SourceKey, SourceType
@@ -68,7 +69,7 @@ class SourceOwner:
     def _status(self, source: EventSource) -> SourceStatus:
         poller = self._pollers.get(source.key)
         if poller is not None:
-            return poller.record.status()
+            return replace(poller.record.status(), capacity=poller.lease.capacity)
         if not source.enabled:
             return SourceStatus("disabled", "", 0.0, SourceCounts())
         if source.type in ELSEWHERE or source.type in self._kinds:

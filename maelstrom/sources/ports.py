@@ -45,6 +45,11 @@ class SlotLease(Protocol):
     """The right of this node to have so many requests of one source open."""
 
     @property
+    def capacity(self) -> int:
+        """How many, of the source's limit over the cluster."""
+        ...
+
+    @property
     def allowed_seconds(self) -> float:
         """The longest request that may be admitted now; 0: not known yet, no slot is given then."""
         ...

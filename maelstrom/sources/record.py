@@ -34,6 +34,12 @@ class SourceCounts:
     throttled: int = 0  # calls that the service refused for now
     seconds: float = 0.0  # spent in requests
     awaited: int = 0  # tasks whose component has promised to answer later, and this node waits for it
+    most_in_flight: int = 0  # at once
+
+    def begin(self) -> None:
+        """A request is opened; who calls this takes it from `in_flight` again."""
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,7 @@ class SourceStatus:
     reason: str
     since: float
     counts: SourceCounts
+    capacity: int | None = None  # requests that this node may have open, of the source's limit; None: it has no lease
     oldest_sent_at: float = 0.0  # of the items that this node holds, seconds since 1970; 0: none, or it is not told
 
 
@@ -62,7 +69,11 @@ class SourceRecord:
     def status(self) -> SourceStatus:
         state: SourceState = "disabled" if not self._enabled else "degraded" if self._troubles else "ok"
         return SourceStatus(
-            state, self._reason() if self._enabled else "", self._since, self.counts, min(self._held, default=0.0)
+            state,
+            self._reason() if self._enabled else "",
+            self._since,
+            self.counts,
+            oldest_sent_at=min(self._held, default=0.0),
         )
 
     @contextlib.contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prometheus_client.parser import text_string_to_metric_families
 
 from maelstrom.activation.deployment import StartStats
-from maelstrom.api.counters import CertificateNow, ComponentNow, LoopNow, NodeNow, SourceNow
+from maelstrom.api.counters import CertificateNow, ComponentNow, LoopNow, NodeNow, SandboxesNow, SourceNow
 from maelstrom.api.metrics import render
 from maelstrom.gateway.stats import BOUNDS, GatewayStats
 from maelstrom.model.instance import Receipt
@@ -40,7 +40,9 @@ def example() -> NodeNow:
         gateway=gateway,
         bounds=BOUNDS,
         components={"shop_web": ComponentNow(starts, in_flight=3, waiting=1, instances={"ready": 2}, wanted=2)},
-        sources={"shop_split": SourceNow("shop_jobs", "awsstepfunc", "ok", 1, 2, 3, {"received": 9}, 1.5, 7.5)},
+        sources={"shop_split": SourceNow("shop_jobs", "awsstepfunc", "ok", 1, 2, 3, {"received": 9}, 1.5, 7.5, 4, 6)},
+        sandboxes=SandboxesNow(wanted=2, ready=1, lent=5, making=1),
+        lease_session=True,
         loops={"view": LoopNow(True, 1, 0.5), "beat": LoopNow(False, 0)},
         certificates=[CertificateNow("a.test", "acme", 1.5e9)],
     )
@@ -66,6 +68,12 @@ def test_everything_is_shown_under_its_name() -> None:
     assert found["maelstrom_source_polls_open", source] == 2
     assert found["maelstrom_source_limit", source] == 3
     assert found["maelstrom_source_oldest_seconds", source] == 7.5
+    assert found["maelstrom_source_lease_capacity", source] == 4
+    assert found["maelstrom_source_inflight_highest", source] == 6
+    assert found["maelstrom_lease_session_confirmed", ()] == 1
+    assert found["maelstrom_sandboxes_wanted", ()] == 2
+    states = [found["maelstrom_sandboxes", (("state", state),)] for state in ("ready", "lent", "making")]
+    assert states == [1, 5, 1]
     assert found["maelstrom_source_events_total", (("component", "shop_jobs"), ("kind", "received"), *source[1:])] == 9
     assert found["maelstrom_loop_running", (("loop", "beat"),)] == 0
     assert found["maelstrom_loop_last_pass_seconds", (("loop", "view"),)] == 0.5
