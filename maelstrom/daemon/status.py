@@ -193,10 +193,7 @@ class Status:
                 sources=self._source_metrics(),
                 sandboxes=counters.SandboxesNow(sandboxes.most, sandboxes.ready, sandboxes.lent, sandboxes.making),
                 lease_session=parts.keeper.trusted,
-                certificates=[
-                    counters.CertificateNow(one.names[0], one.origin, one.not_after)
-                    for one in parts.secure.certificates.all
-                ],
+                certificates=self._certificate_metrics(),
                 loops={
                     name: counters.LoopNow(loop.running, loop.restarts, _ago(passes.get(name), now))
                     for name, loop in parts.supervisor.loops.items()
@@ -211,6 +208,10 @@ class Status:
                 reason = f"gets no requests: {winner.full_name} has the same host and path"
                 found[key] = replace(found[key], state="degraded", reason=reason)
         return found
+
+    def _certificate_metrics(self) -> list[counters.CertificateNow]:
+        known = self._parts.secure.certificates.all
+        return [counters.CertificateNow(one.names[0], one.origin, one.not_after) for one in known]
 
     def _source_metrics(self) -> dict[str, counters.SourceNow]:
         sources = self._parts.view.snapshot.sources
