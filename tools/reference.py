@@ -11,12 +11,15 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from maelstrom.api import openapi, wire
+from maelstrom.api.counters import NodeNow
+from maelstrom.api.metrics import families
 from maelstrom.cli import exits
 from maelstrom.cli import reference as maelctl
 from maelstrom.daemon import ancestor
 from maelstrom.daemon.environment import NO_FLAG
 from maelstrom.daemon.setting_values import masked, variable
 from maelstrom.gateway import answers as gateway_answers
+from maelstrom.gateway.stats import BOUNDS, GatewayStats
 from maelstrom.model import errors
 from maelstrom.model.manifest.reference import reference_text
 from maelstrom.model.manifest.schema import schema_text
@@ -96,9 +99,33 @@ the exit code.
 """
 
 
+def metrics() -> str:
+    """docs/metrics.md"""
+    nothing = NodeNow("", "", ready=False, revision=0, gateway=GatewayStats(), bounds=BOUNDS)
+    rows = [("Metric", "Kind", "Labels", "Meaning")]
+    for family in families(nothing):
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        rows.append((f"`{name}`", family.type, ", ".join(vars(family)["_labelnames"]), family.documentation))
+    return f"""# Metrics
+
+{MADE}
+
+`GET /metrics` on the admin listener, in Prometheus' text format; `MAEL_METRICS_TOKEN` makes it ask for the token.
+Counters begin anew with the process. `component` and `source` are full names, `<project>_<name>`. Beside these there
+are the `process_…` metrics that are usual for Prometheus. What belongs to the whole cluster, such as all requests that are
+open for a source, is the sum over its nodes.
+
+A loop that waits until something happens (events of the engine, sandboxes, leases) has no passes; of leases
+`maelstrom_lease_session_confirmed` tells whether they work.
+
+{_table(rows)}
+"""
+
+
 REFERENCES: dict[str, Callable[[], str]] = {
     "docs/settings.md": settings,
     "docs/errors.md": error_codes,
+    "docs/metrics.md": metrics,
     "docs/project-file.md": reference_text,
     "docs/project.schema.json": schema_text,
     "docs/openapi.json": openapi.text,

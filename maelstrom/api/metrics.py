@@ -33,6 +33,11 @@ def render(now: NodeNow) -> str:
     return generate_latest(registry).decode()
 
 
+def families(now: NodeNow) -> Iterable[Metric]:
+    """What is shown, before it is text."""
+    return _Once(now).collect()
+
+
 class _Once(Collector):
     def __init__(self, now: NodeNow) -> None:
         self._now = now

@@ -54,6 +54,16 @@ async def test_a_schedule_starts_the_component_from_zero_and_goes_on_until_it_is
     (succeeded,) = [one for one in metrics.splitlines() if "shop_tick" in one and 'kind="succeeded"' in one]
     assert 'type="cron"' in succeeded
     assert float(succeeded.split()[-1]) >= 3
+    passes = {row for row in metrics.splitlines() if row.startswith("maelstrom_loop_last_pass_seconds{")}
+    assert {row.partition('"')[2].partition('"')[0] for row in passes} >= {
+        "view",
+        "converge",
+        "health",
+        "cron",
+        "report",
+    }
+    assert "maelstrom_lease_session_confirmed 1.0" in metrics
+    assert "maelstrom_sandboxes_wanted 2.0" in metrics
     assert daemon.ask("es", "disable", "tick", "--wait") == ["tick"]
     fired = len(daemon.ask("cron", "runs", "tick", "--limit", "1000"))
     lines = [row for row in daemon.maelctl("logs", "jobs").stdout.splitlines() if "fired" in row]
