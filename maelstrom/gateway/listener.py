@@ -127,6 +127,12 @@ class Listener:
                 await self._empty.wait()
         return len(left)
 
+    def shed(self, connections: int) -> None:
+        """So many end with their next answer: their clients come back, perhaps to another process."""
+        now = self.gateway.monotonic()
+        for client in [client for client in self._clients if not client.final][:connections]:
+            client.drain(now)
+
     @property
     def connections(self) -> int:
         return len(self._clients)
