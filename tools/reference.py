@@ -112,8 +112,8 @@ def metrics() -> str:
 
 `GET /metrics` on the admin listener, in Prometheus' text format; `MAEL_METRICS_TOKEN` makes it ask for the token.
 Counters begin anew with the process. `component` and `source` are full names, `<project>_<name>`. Beside these there
-are the `process_…` metrics that are usual for Prometheus. What belongs to the whole cluster, such as all requests that are
-open for a source, is the sum over its nodes.
+are the `process_…` metrics that are usual for Prometheus. What belongs to the whole cluster, such as all requests that
+are open for a source, is the sum over its nodes.
 
 A loop that waits until something happens (events of the engine, sandboxes, leases) has no passes; of leases
 `maelstrom_lease_session_confirmed` tells whether they work.

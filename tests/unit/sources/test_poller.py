@@ -35,6 +35,8 @@ async def test_no_more_than_the_limit_is_worked_at_once_and_all_of_it_in_turn() 
         assert n.worker.peak == 2
         assert 50 <= n.now < 51
         assert all(task.reports == ["{}"] for task in tasks)
+        status = n.owner.statuses()[SOURCE]
+        assert (status.counts.in_flight, status.counts.most_in_flight) == (0, status.capacity)
 
 
 @in_virtual_time
