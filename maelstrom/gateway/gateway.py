@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from maelstrom.gateway.access import AccessLog
     from maelstrom.gateway.container import ContainerLink
     from maelstrom.gateway.front import Front
-    from maelstrom.gateway.http2_containers import Trunk
+    from maelstrom.gateway.http2_trunks import Trunk
     from maelstrom.gateway.inside import Inside
     from maelstrom.gateway.tls import Tls
     from maelstrom.model.settings import Listen

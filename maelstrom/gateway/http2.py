@@ -1,8 +1,8 @@
-"""HTTP/2 with clients: each stream is a connection of HTTP/1.1 with one request on it, and `client.py` serves that.
+"""A client's HTTP/2 connection: how many streams it may have, and how it ends.
 
-So routing, header cleaning, claims, limits, deadlines, the access log and the gateway's own answers are those of
-HTTP/1.1, to the byte. What is decided here: how many streams there are, what becomes of a stream that ends early, and
-how a connection ends. It must not know of pools or of containers.
+Each stream is a connection of HTTP/1.1 with one request on it, and `client.py` serves that: routing, header cleaning,
+claims, limits, deadlines, the access log and the gateway's own answers are those of HTTP/1.1, to the byte. It must not
+know of pools or of containers.
 """
 
 from __future__ import annotations
@@ -10,42 +10,29 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from h2.events import InformationalResponseReceived, RequestReceived, ResponseReceived
 from h2.settings import SettingCodes
 from hyperframe.frame import GoAwayFrame
 
-from maelstrom.gateway.answers import status_of
-from maelstrom.gateway.bodies import ChunkedBody
-from maelstrom.gateway.client import Client
-from maelstrom.gateway.grpc import status_answer, status_fields_of
+from maelstrom.gateway.http2_connection import CLOSE_SECONDS, LOOK_SECONDS, Multiplex
 from maelstrom.gateway.http2_frames import (
     CANCEL,
     FOR_REQUEST,
-    INTERNAL_ERROR,
     LAST_STREAM,
     NO_ERROR,
     PROTOCOL_ERROR,
     REFUSED_STREAM,
     GoAway,
 )
-from maelstrom.gateway.http2_heads import answer_fields, chunk, header_fields, last_chunk, request_text
-from maelstrom.gateway.http2_streams import CLOSE_SECONDS, LOOK_SECONDS, MAX_HEADER_LIST, Multiplex, Stream
-from maelstrom.gateway.lines import ANSWER_LINES, Malformed
+from maelstrom.gateway.http2_library import MAX_HEADER_LIST, Headed
+from maelstrom.gateway.http2_requests import Door, RequestStream
 from maelstrom.gateway.origin import Origin, Spoken
-from maelstrom.model.errors import BadRequest
 
 if TYPE_CHECKING:
-    from maelstrom.gateway.exchange import Exchange
-    from maelstrom.gateway.heads import RequestHead
-    from maelstrom.gateway.inside import InsideExchange
+    from maelstrom.gateway.http2_streams import Stream
     from maelstrom.gateway.listener import Listener
-    from maelstrom.model.errors import MaelstromError
 
 MAX_STREAMS: Final = 100  # at a time on one connection
 REFUSED_COST: Final = 5.0
-
-# What comes next from the inner connection.
-_HEAD, _COUNTED, _CHUNKS, _UNTIL_CLOSE, _DONE = range(5)
 
 
 class Http2(Multiplex, Spoken):
@@ -58,7 +45,7 @@ class Http2(Multiplex, Spoken):
         self.final = False  # no streams are taken any more but those that are on their way already
         self.origin: Origin | None = None
         self._listener = listener
-        self._door = cast("Listener", _Door(listener))
+        self.door = cast("Listener", Door(listener))
         self._admitted = False
         self._leaving = False  # the client opens no more streams, or we have told it to
         self._until = 0.0  # monotonic: the end of waiting for a stream
@@ -96,7 +83,7 @@ class Http2(Multiplex, Spoken):
 
     # streams
 
-    def stream_for(self, event: RequestReceived | ResponseReceived | InformationalResponseReceived) -> Stream | None:
+    def stream_for(self, event: Headed) -> Stream | None:
         number = event.stream_id
         if len(self.streams) >= MAX_STREAMS or (self.final and self.gateway.monotonic() >= self._until):
             self._frames.spend(REFUSED_COST)
@@ -106,11 +93,6 @@ class Http2(Multiplex, Spoken):
         stream = self.streams[number] = RequestStream(self, number)
         self.watch(self.gateway.monotonic() + LOOK_SECONDS)
         return stream
-
-    def client(self, stream: RequestStream, *, grpc: bool) -> StreamClient:
-        client = StreamClient(self._door, stream, grpc=grpc)
-        client.origin = self.origin
-        return client
 
     def forgive(self) -> None:
         self._frames.forgive(FOR_REQUEST)
@@ -174,207 +156,3 @@ class Http2(Multiplex, Spoken):
             if stream.closing and now >= stream.moved_at + limit:
                 self.reset(stream, CANCEL)  # all is there for the client, and it takes nothing
         return now + LOOK_SECONDS
-
-
-class RequestStream(Stream):
-    """One request: its frames as HTTP/1.1 for a StreamClient, whose answer it writes down in frames."""
-
-    __slots__ = ("_chunked", "_chunks", "_is_head", "_left", "_rest", "_state", "_to_come")
-
-    connection: Http2
-
-    def __init__(self, connection: Http2, id: int) -> None:
-        super().__init__(connection, id)
-        self._chunked = False
-        self._to_come = -1  # bytes of a counted body of the request still to come
-        self._is_head = False
-        self._state = _HEAD
-        self._left = 0  # bytes of a counted body of the answer still to come
-        self._chunks: ChunkedBody | None = None
-        self._rest = b""  # an unfinished head
-
-    # from the client
-
-    def headed(self, event: RequestReceived | ResponseReceived | InformationalResponseReceived) -> None:
-        ended = getattr(event, "stream_ended", None) is not None
-        self.input_ended = ended
-        try:
-            text = request_text(event.headers, ended=ended)
-        except Malformed as malformed:
-            self.protocol = client = self.connection.client(self, grpc=False)
-            client.connection_made(self)
-            client.refuse(malformed)
-            return
-        self._chunked, self._to_come, self._is_head = text.chunked, text.length, text.is_head
-        self.protocol = client = self.connection.client(self, grpc=text.grpc)
-        client.connection_made(self)
-        client.data_received(text.head)
-
-    def data(self, data: bytes, cost: int, *, last: bool) -> None:
-        if self.closing:
-            return
-        if self._chunked:
-            data = chunk(data) + last_chunk(()) if last else chunk(data)
-        else:
-            self._to_come -= len(data)
-            if last and self._to_come > 0:
-                self._malformed()
-                return
-        self.take(data, cost)
-
-    def ended(self, trailers: list[tuple[bytes, bytes]]) -> None:
-        if self.closing:
-            return
-        if not self._chunked:
-            if self._to_come > 0:
-                self._malformed()
-            return
-        try:
-            self.give(last_chunk(trailers))
-        except Malformed:
-            self._malformed()
-
-    def _malformed(self) -> None:
-        self.connection.reset(self, PROTOCOL_ERROR)
-        self.lost(PROTOCOL_ERROR)
-
-    def lost(self, code: int) -> None:
-        protocol, self.protocol = self.protocol, None
-        self.closing = True
-        if protocol is not None:
-            protocol.connection_lost(None)
-
-    # from the inner connection
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        if self.closing or self.connection.over:
-            return
-        data = bytes(data)
-        if self._state == _HEAD:
-            data = self._head(self._rest + data)
-        if self._state == _COUNTED:
-            self.queue(data[: self._left])
-            self._left = max(0, self._left - len(data))
-            if not self._left:
-                self._finish([])
-        elif self._state == _CHUNKS:
-            assert self._chunks is not None
-            out, rest = self._chunks.feed(data)
-            self.queue(out)
-            if rest is not None:
-                self._finish(header_fields(b"\r\n".join(self._chunks.kept)))
-        elif self._state == _UNTIL_CLOSE:
-            self.queue(data)
-        self.push()
-
-    def _head(self, data: bytes) -> bytes:
-        """Sends heads up to that of the answer itself; what follows it."""
-        while (head := answer_fields(data)) is not None:
-            data = data[head.end :]
-            if head.code >= 200:
-                self._rest = b""
-                empty = self._is_head or head.code in (204, 304) or head.length == 0
-                self.connection.send_head(self, head.fields, end=empty)
-                if empty:
-                    self._state = _DONE
-                elif head.length > 0:
-                    self._state, self._left = _COUNTED, head.length
-                elif head.chunked:
-                    self._state, self._chunks = _CHUNKS, ChunkedBody(ANSWER_LINES, decode=True)
-                else:
-                    self._state = _UNTIL_CLOSE
-                return data
-            self.connection.send_head(self, head.fields, end=False)
-        self._rest = data
-        return b""
-
-    def _finish(self, trailers: list[tuple[bytes, bytes]]) -> None:
-        self._state = _DONE
-        self.end(trailers)
-
-    def close(self) -> None:
-        if self.closing:
-            return
-        if self._state == _UNTIL_CLOSE:
-            self._finish([])
-        self.leave()
-        if self._state != _DONE:
-            self.connection.reset(self, INTERNAL_ERROR)
-            return
-        self.push()
-
-    def end_with(self, trailers: list[tuple[bytes, bytes]]) -> bool:
-        """Ends an answer that has begun; False if it has not, or needs bytes that will not come."""
-        if self.closing or self._state not in (_CHUNKS, _UNTIL_CLOSE):
-            return False
-        self._finish(trailers)
-        self.close()
-        return True
-
-    def settled(self) -> None:
-        if not self.output_ended or (not self.closing and not self.input_ended):
-            return
-        if self.input_ended:
-            if self.id in self.connection.streams:
-                self.connection.forgive()
-            self.connection.forget(self)
-        else:
-            self.connection.reset(self, NO_ERROR)  # the rest of the request is not needed (RFC 9113, 8.1)
-
-
-class StreamClient(Client):
-    """The inner connection of one stream: it ends with its one request."""
-
-    __slots__ = ("_grpc", "_stream")
-
-    def __init__(self, listener: Listener, stream: RequestStream, *, grpc: bool) -> None:
-        super().__init__(listener)
-        self._stream = stream
-        self._grpc = grpc
-
-    def refuse(self, malformed: Malformed) -> None:
-        """The request cannot be written down."""
-        self.answer_now(BadRequest(str(malformed)), None)
-
-    def respond(self, error: MaelstromError, head: RequestHead | None, request_id: bytes = b"") -> int:
-        if not self._grpc:
-            return super().respond(error, head, request_id)
-        extra = b"X-Request-Id: %b\r\n" % request_id if request_id else b""
-        self._stream.write(status_answer(error, reason=self.policy.show_reasons, extra=extra))
-        return status_of(error)
-
-    def answered(self, now: float) -> None:
-        self._over()
-
-    def _linger(self, now: float) -> None:
-        self._over()
-
-    def _close(self, now: float) -> None:
-        self._over()
-
-    def _over(self) -> None:
-        self.keep = False
-        self._until = inf
-        self._stream.close()
-
-    def cut(self) -> None:
-        exchange: Exchange | InsideExchange | None = self.exchange
-        error = getattr(exchange, "error", "")
-        if not (self._grpc and error and self._stream.end_with(status_fields_of(error))):
-            super().cut()
-
-
-class _Door:
-    """The listener as inner connections see it: they come in with one that was admitted."""
-
-    def __init__(self, listener: Listener) -> None:
-        self._listener = listener
-
-    def admit(self, client: Client) -> bool:
-        return True
-
-    def forget(self, client: Client) -> None:
-        """It was never counted."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._listener, name)

@@ -1,0 +1,45 @@
+"""How the library for HTTP/2 is used: strict in what it reads, and bounded where its own bounds are not ours."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import InformationalResponseReceived, RequestReceived, ResponseReceived
+from hyperframe.frame import SettingsFrame
+
+from maelstrom.gateway.http2_frames import PREFACE
+
+Headed = RequestReceived | ResponseReceived | InformationalResponseReceived
+HEADED: Final = frozenset((RequestReceived, ResponseReceived, InformationalResponseReceived))
+
+MAX_HEADER_LIST: Final = 65_536  # told to peers; what is over it by less than twice is answered in order
+TABLE: Final = 4096  # bytes of a header table, whatever a peer allows: what we send fills it
+_FIRST_WINDOW: Final = 65_535  # of a connection (RFC 9113, 6.9.2)
+
+
+class Library(H2Connection):
+    """One connection's frames, header compression and streams' states."""
+
+    MAX_CLOSED_STREAMS = 1024
+    DEFAULT_MAX_HEADER_LIST_SIZE = 2 * MAX_HEADER_LIST
+
+    def __init__(self, *, client_side: bool) -> None:
+        # What we send has been checked as HTTP/1.1, and is in small letters already.
+        super().__init__(
+            H2Configuration(client_side=client_side, header_encoding=None, normalize_outbound_headers=False)
+        )
+
+    def begin(self, settings: dict[int, int], window: int) -> bytes:
+        """What the connection begins with. The peer is told these settings; the library goes by its own."""
+        self.initiate_connection()
+        self.clear_outbound_data_buffer()
+        self.increment_flow_control_window(window - _FIRST_WINDOW)
+        preface = PREFACE if self.config.client_side else b""
+        return preface + SettingsFrame(0, settings=settings).serialize() + self.data_to_send()
+
+    def bound_table(self) -> None:
+        """After a peer has changed its settings."""
+        if self.encoder.header_table_size > TABLE:
+            self.encoder.header_table_size = TABLE

@@ -1,0 +1,233 @@
+"""One request of an HTTP/2 client: its frames as HTTP/1.1 for a `Client`, and that one's answer as frames."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+from maelstrom.gateway.answers import status_of
+from maelstrom.gateway.bodies import ChunkedBody
+from maelstrom.gateway.client import Client
+from maelstrom.gateway.grpc import status_answer, status_fields_of
+from maelstrom.gateway.http2_frames import INTERNAL_ERROR, NO_ERROR, PROTOCOL_ERROR
+from maelstrom.gateway.http2_heads import answer_fields, chunk, header_fields, last_chunk, request_text
+from maelstrom.gateway.http2_streams import Stream
+from maelstrom.gateway.lines import ANSWER_LINES, Malformed
+from maelstrom.model.errors import BadRequest
+
+if TYPE_CHECKING:
+    from maelstrom.gateway.exchange import Exchange
+    from maelstrom.gateway.heads import RequestHead
+    from maelstrom.gateway.http2 import Http2
+    from maelstrom.gateway.http2_library import Headed
+    from maelstrom.gateway.inside import InsideExchange
+    from maelstrom.gateway.listener import Listener
+    from maelstrom.model.errors import MaelstromError
+
+# What comes next from the inner connection.
+_HEAD, _COUNTED, _CHUNKS, _UNTIL_CLOSE, _DONE = range(5)
+
+
+class RequestStream(Stream):
+    """One request: its frames as HTTP/1.1 for a StreamClient, whose answer it writes down in frames."""
+
+    __slots__ = ("_chunked", "_chunks", "_is_head", "_left", "_rest", "_state", "_to_come")
+
+    connection: Http2
+
+    def __init__(self, connection: Http2, id: int) -> None:
+        super().__init__(connection, id)
+        self._chunked = False
+        self._to_come = -1  # bytes of a counted body of the request still to come
+        self._is_head = False
+        self._state = _HEAD
+        self._left = 0  # bytes of a counted body of the answer still to come
+        self._chunks: ChunkedBody | None = None
+        self._rest = b""  # an unfinished head
+
+    # from the client
+
+    def headed(self, event: Headed) -> None:
+        ended = getattr(event, "stream_ended", None) is not None
+        self.input_ended = ended
+        try:
+            text = request_text(event.headers, ended=ended)
+        except Malformed as malformed:
+            self.protocol = client = StreamClient(self, grpc=False)
+            client.connection_made(self)
+            client.refuse(malformed)
+            return
+        self._chunked, self._to_come, self._is_head = text.chunked, text.length, text.is_head
+        self.protocol = client = StreamClient(self, grpc=text.grpc)
+        client.connection_made(self)
+        client.data_received(text.head)
+
+    def data(self, data: bytes, cost: int, *, last: bool) -> None:
+        if self.closing:
+            return
+        if self._chunked:
+            data = chunk(data) + last_chunk(()) if last else chunk(data)
+        else:
+            self._to_come -= len(data)
+            if last and self._to_come > 0:
+                self._malformed()
+                return
+        self.take(data, cost)
+
+    def ended(self, trailers: list[tuple[bytes, bytes]]) -> None:
+        if self.closing:
+            return
+        if not self._chunked:
+            if self._to_come > 0:
+                self._malformed()
+            return
+        try:
+            self.give(last_chunk(trailers))
+        except Malformed:
+            self._malformed()
+
+    def _malformed(self) -> None:
+        self.connection.reset(self, PROTOCOL_ERROR)
+        self.lost(PROTOCOL_ERROR)
+
+    def lost(self, code: int) -> None:
+        protocol, self.protocol = self.protocol, None
+        self.closing = True
+        if protocol is not None:
+            protocol.connection_lost(None)
+
+    # from the inner connection
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        if self.closing or self.connection.over:
+            return
+        data = bytes(data)
+        if self._state == _HEAD:
+            data = self._head(self._rest + data)
+        if self._state == _COUNTED:
+            self.queue(data[: self._left])
+            self._left = max(0, self._left - len(data))
+            if not self._left:
+                self._finish([])
+        elif self._state == _CHUNKS:
+            assert self._chunks is not None
+            out, rest = self._chunks.feed(data)
+            self.queue(out)
+            if rest is not None:
+                self._finish(header_fields(b"\r\n".join(self._chunks.kept)))
+        elif self._state == _UNTIL_CLOSE:
+            self.queue(data)
+        self.push()
+
+    def _head(self, data: bytes) -> bytes:
+        """Sends heads up to that of the answer itself; what follows it."""
+        while (head := answer_fields(data)) is not None:
+            data = data[head.end :]
+            if head.code >= 200:
+                self._rest = b""
+                empty = self._is_head or head.code in (204, 304) or head.length == 0
+                self.connection.send_head(self, head.fields, end=empty)
+                if empty:
+                    self._state = _DONE
+                elif head.length > 0:
+                    self._state, self._left = _COUNTED, head.length
+                elif head.chunked:
+                    self._state, self._chunks = _CHUNKS, ChunkedBody(ANSWER_LINES, decode=True)
+                else:
+                    self._state = _UNTIL_CLOSE
+                return data
+            self.connection.send_head(self, head.fields, end=False)
+        self._rest = data
+        return b""
+
+    def _finish(self, trailers: list[tuple[bytes, bytes]]) -> None:
+        self._state = _DONE
+        self.end(trailers)
+
+    def close(self) -> None:
+        if self.closing:
+            return
+        if self._state == _UNTIL_CLOSE:
+            self._finish([])
+        self.leave()
+        if self._state != _DONE:
+            self.connection.reset(self, INTERNAL_ERROR)
+            return
+        self.push()
+
+    def end_with(self, trailers: list[tuple[bytes, bytes]]) -> bool:
+        """Ends an answer that has begun; False if it has not, or needs bytes that will not come."""
+        if self.closing or self._state not in (_CHUNKS, _UNTIL_CLOSE):
+            return False
+        self._finish(trailers)
+        self.close()
+        return True
+
+    def settled(self) -> None:
+        if not self.output_ended or (not self.closing and not self.input_ended):
+            return
+        if self.input_ended:
+            if self.id in self.connection.streams:
+                self.connection.forgive()
+            self.connection.forget(self.id)
+        else:
+            self.connection.reset(self, NO_ERROR)  # the rest of the request is not needed (RFC 9113, 8.1)
+
+
+class StreamClient(Client):
+    """The inner connection of one stream: it ends with its one request."""
+
+    __slots__ = ("_grpc", "_stream")
+
+    def __init__(self, stream: RequestStream, *, grpc: bool) -> None:
+        super().__init__(stream.connection.door)
+        self.origin = stream.connection.origin
+        self._stream = stream
+        self._grpc = grpc
+
+    def refuse(self, malformed: Malformed) -> None:
+        """The request cannot be written down."""
+        self.answer_now(BadRequest(str(malformed)), None)
+
+    def respond(self, error: MaelstromError, head: RequestHead | None, request_id: bytes = b"") -> int:
+        if not self._grpc:
+            return super().respond(error, head, request_id)
+        extra = b"X-Request-Id: %b\r\n" % request_id if request_id else b""
+        self._stream.write(status_answer(error, reason=self.policy.show_reasons, extra=extra))
+        return status_of(error)
+
+    def answered(self, now: float) -> None:
+        self._over()
+
+    def _linger(self, now: float) -> None:
+        self._over()
+
+    def _close(self, now: float) -> None:
+        self._over()
+
+    def _over(self) -> None:
+        self.keep = False
+        self._until = inf
+        self._stream.close()
+
+    def cut(self) -> None:
+        exchange: Exchange | InsideExchange | None = self.exchange
+        error = getattr(exchange, "error", "")
+        if not (self._grpc and error and self._stream.end_with(status_fields_of(error))):
+            super().cut()
+
+
+class Door:
+    """The listener as inner connections see it: they come in with one that was admitted."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+
+    def admit(self, client: Client) -> bool:
+        return True
+
+    def forget(self, client: Client) -> None:
+        """It was never counted."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._listener, name)
