@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+from typing import Any
 
 import pytest
 
@@ -65,6 +67,25 @@ async def test_a_chunked_answer_passes_with_its_trailers(gate: World) -> None:
         answer = await caller.ask(GET)
         assert (answer.body, answer.trailers) == (b"wiki", b"X-Sum: 1\r\n")
     assert gate.containers[0].connections == 1
+
+
+async def test_what_is_packed_passes_untouched(gate: World) -> None:
+    packed = gzip.compress(b"wiki" * 1000, mtime=0)
+    got: list[Any] = []
+
+    async def script(talk: Conversation) -> None:
+        got.append(await talk.message())
+        head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nVary: Accept-Encoding\r\nContent-Length: %d\r\n\r\n"
+        talk.send(head % len(packed) + packed)
+
+    await gate.component(script)
+    lines = "POST / HTTP/1.1\nHost: a\nAccept-Encoding: gzip, br\nContent-Encoding: gzip\nContent-Length: "
+    answer = await gate.ask(request(lines + str(len(packed)), packed))
+    assert (answer.head["content-encoding"], answer.head["vary"]) == ("gzip", "Accept-Encoding")
+    assert answer.body == packed
+    [message] = got
+    assert (message.head["content-encoding"], message.head["accept-encoding"]) == ("gzip", "gzip, br")
+    assert message.body == packed
 
 
 async def test_server_sent_events_arrive_as_they_are_sent(gate: World) -> None:
