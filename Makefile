@@ -1,7 +1,7 @@
 # Everything below works from a fresh clone; `make` alone lists the targets.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test test-compiled lint format docs pins fuzz faults bench-gateway bench-cold-start bench-leases bench-sources bench-idle bench-queue simulate clean
+.PHONY: help demo demo-stop test test-compiled lint format docs pins fuzz soak faults bench-gateway bench-cold-start bench-leases bench-sources bench-idle bench-upgrade bench-queue simulate clean
 
 # The first interpreter that is new enough; the tools make their own environment with it.
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -48,6 +48,10 @@ fuzz:  ## what the gateway passes on, read by other parsers; RUNS=how many input
 	$(READY)
 	$(RUN) tests.fuzz --runs $(or $(RUNS),100000) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
+soak:  ## bodies of GIB=5 GiB and events for MINUTES=60 through the gateway, its memory watched
+	$(READY)
+	$(RUN) tests.soak --gib $(or $(GIB),5) --minutes $(or $(MINUTES),60) $(ARGS)
+
 faults:  ## three real nodes under random faults; MINUTES=10, SEED=… plays the same again
 	$(READY)
 	$(RUN) tests.cluster --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED)) $(ARGS)
@@ -67,6 +71,10 @@ bench-leases:  ## statements and milliseconds that leases cost, as leases and no
 bench-idle:  ## memory and CPU of a node with 300 idle sources
 	$(READY)
 	$(RUN) benchmarks.idle_sources $(ARGS)
+
+bench-upgrade:  ## a node upgraded again and again under load: no request fails, how long they wait
+	$(READY)
+	$(RUN) benchmarks.upgrade $(ARGS)
 
 bench-queue:  ## memory of idle clients; load below, at and above a concurrency limit
 	$(READY)

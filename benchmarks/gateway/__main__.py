@@ -60,7 +60,7 @@ def main() -> int:
     folder = tempfile.TemporaryDirectory(prefix="bench-gateway-")
     with folder as path, Servers(Path(path), proxy_core=cores[0], load_core=cores[-1], compiled=compiled) as servers:
         for scenario in chosen:
-            results[scenario.name] = run(servers, scenario, options.rounds, options.seconds)
+            results[scenario.name] = run(servers, scenario, options)
             show(scenario, results[scenario.name])
         for name in ("gateway", "compiled"):
             if name in servers.ports and options.only is None:
@@ -81,22 +81,22 @@ def compiled_core() -> Path | None:
         return None
 
 
-def run(servers: Servers, scenario: Scenario, rounds: int, seconds: int) -> Rows:
+def run(servers: Servers, scenario: Scenario, options: argparse.Namespace) -> Rows:
     """Every case once a round; the first round only warms up."""
     rows: Rows = {name: [] for name in servers.ports}
     for name in rows:
         shoot(servers, name, scenario, 1)
-    for _ in range(rounds):
+    for _ in range(options.rounds):
         for name, shots in rows.items():
-            shots.append(quiet_shot(servers, name, scenario, seconds))
+            shots.append(quiet_shot(servers, name, scenario, options))
     return rows
 
 
-def quiet_shot(servers: Servers, case: str, scenario: Scenario, seconds: int) -> Shot:
+def quiet_shot(servers: Servers, case: str, scenario: Scenario, options: argparse.Namespace) -> Shot:
     """The first shot in which the machine did little else, or the quietest of a few."""
     tried: list[Shot] = []
-    for _ in range(QUIET_TRIES):
-        tried.append(shoot(servers, case, scenario, seconds))
+    for _ in range(options.tries):
+        tried.append(shoot(servers, case, scenario, options.seconds))
         if tried[-1].other <= QUIET_CORES:
             break
     return min(tried, key=lambda shot: shot.other)
@@ -106,6 +106,7 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m benchmarks.gateway", description=__doc__)
     made.add_argument("--rounds", type=int, default=5)
     made.add_argument("--seconds", type=int, default=3, help="of each shot")
+    made.add_argument("--tries", type=int, default=QUIET_TRIES, help="shots until one has a quiet machine, at most")
     made.add_argument("--only", help="scenarios whose name contains this")
     made.add_argument("--json", help="file for all shots")
     made.add_argument("--check", action="store_true", help="exit code 1 if a limit is missed")

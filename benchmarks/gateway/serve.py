@@ -2,7 +2,8 @@
 
 What is under /limited/ may work on half as many requests at once as there are connections: the others wait in line.
 
-`python -m benchmarks.gateway.serve PORT UPSTREAM`; BENCH_PROFILE names a file for a profile.
+`python -m benchmarks.gateway.serve PORT UPSTREAM [IDLE_SECONDS]`; with that, what lasts long lives by that idle time.
+BENCH_PROFILE names a file for a profile.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ HOSTS = 1000
 LIMIT = 32
 
 
-async def serve(port: int, upstream: int) -> None:
+async def serve(port: int, upstream: int, idle: int | None) -> None:
     tasks: set[asyncio.Task[Any]] = set()
 
     def spawn(work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
@@ -40,7 +41,7 @@ async def serve(port: int, upstream: int) -> None:
         return task
 
     gateway = Gateway(find=lambda name: None, spawn=spawn)
-    web, limited = Route(pool("web", 256, upstream)), Route(pool("limited", LIMIT, upstream))
+    web, limited = Route(pool("web", 256, upstream, idle)), Route(pool("limited", LIMIT, upstream))
     hosts = [f"host{n}.example.test" for n in range(HOSTS)] + ["127.0.0.1"]
     entries = [RouteEntry(hostname=host, pathprefix="/", stripprefix=False, target=web) for host in hosts]
     entries += [RouteEntry(hostname=host, pathprefix="/limited", stripprefix=False, target=limited) for host in hosts]
@@ -58,8 +59,8 @@ async def serve(port: int, upstream: int) -> None:
     await gateway.drain(0.2)
 
 
-def pool(name: str, limit: int, upstream: int) -> Pool:
-    definition = ComponentDefinition(image="x", maxconcurrency=limit, maxqueue=10_000)
+def pool(name: str, limit: int, upstream: int, idle: int | None = None) -> Pool:
+    definition = ComponentDefinition(image="x", maxconcurrency=limit, maxqueue=10_000, idlebytesseconds=idle)
     component = Component(ComponentKey("shop", name), 1, 1, definition)
     made = Pool(component, lambda pool: None, lambda pool: None)
     instance = Instance(name, component.key, 1, "f", limit)
@@ -74,7 +75,8 @@ def main() -> None:
     profiler = cProfile.Profile() if profile else None
     if profiler is not None:
         profiler.enable()
-    uvloop.run(serve(int(sys.argv[1]), int(sys.argv[2])))
+    port, upstream, *idle = map(int, sys.argv[1:])
+    uvloop.run(serve(port, upstream, idle[0] if idle else None))
     if profiler is not None and profile is not None:
         profiler.disable()
         profiler.dump_stats(profile)
