@@ -27,6 +27,7 @@ from maelstrom.model.certificate import AcmeAccount
 from maelstrom.model.errors import AcmeFailed
 
 REQUEST_SECONDS: Final = 10  # for one answer of the authority
+NONCE_TRIES: Final = 5
 RETRY_AFTER_MAX: Final = 7 * 86400.0
 
 logging.getLogger("acme").setLevel(logging.INFO)  # it logs whole messages below that
@@ -42,6 +43,19 @@ class Order:
     validations: tuple[tuple[messages.ChallengeBody, challenges.ChallengeResponse], ...]
 
 
+class _Network(client.ClientNetwork):
+    """An authority may refuse the number that keeps a message from being sent twice, more than once in a row."""
+
+    def post(self, *args: Any, **kwargs: Any) -> requests.Response:
+        for left in reversed(range(NONCE_TRIES)):
+            try:
+                return super().post(*args, **kwargs)
+            except messages.Error as error:
+                if error.code != "badNonce" or not left:
+                    raise
+        raise AssertionError("the last try has answered")
+
+
 class AcmeOrders:
     """One account at one authority. Methods may be called from any thread, one at a time."""
 
@@ -50,7 +64,7 @@ class AcmeOrders:
         self._account = account
         private = serialization.load_pem_private_key(account.key, None)
         self._key = JWKEC(key=ComparableECKey(cast(ec.EllipticCurvePrivateKeyWithSerialization, private)))
-        self._net = client.ClientNetwork(
+        self._net = _Network(
             self._key,
             alg=ES256,
             verify_ssl=cast(bool, ca_file or True),  # handed on to requests, which takes a path as well

@@ -21,6 +21,8 @@ from maelstrom.plan.backoff import Backoff
 
 log = logging.getLogger("maelstrom.certificates")
 
+# What says nothing of the host that was ordered for.
+OF_AUTHORITY: Final = frozenset(("unreachable", "serverInternal", "badNonce", "timeout"))
 LOOK_SECONDS: Final = 2.0  # between looks at what the database has
 FOLLOW_SECONDS: Final = 60.0  # for a validation, and for an issue
 POLL_SECONDS: Final = 1.0
@@ -256,7 +258,8 @@ class Issuer:
         why, after = fields.get("code_of_authority", ""), float(fields.get("retry_after", 0.0))
         failures = self.states[host].failures + 1 if host in self.states else 1
         now = self._now()
-        wait = max(after, self._backoff.delay(failures, self._random()))
+        backoff = plan.BACKOFF_OF_AUTHORITY if why in OF_AUTHORITY else self._backoff
+        wait = max(after, backoff.delay(failures, self._random()))
         if why == "rateLimited":
             self._rest_until = now + min(after or RATE_LIMITED_SECONDS, RATE_LIMITED_SECONDS)
         elif why == "accountDoesNotExist":

@@ -12,6 +12,8 @@ RENEW_SHARE = 2 / 3  # of a certificate's life, when the next one is ordered
 RENEW_JITTER = 0.05  # of its life, earlier, so that what was ordered together is not renewed together
 # After a failed try. Authorities allow few failed validations an hour and host.
 BACKOFF = Backoff(first=900.0, cap=86400.0)
+# After one that says nothing of the host: the authority is away, or in trouble itself.
+BACKOFF_OF_AUTHORITY = Backoff(first=60.0, cap=3600.0)
 KEPT_SECONDS = 7 * 86400.0  # a host that is not wanted any more is remembered so long, its failures too
 
 

@@ -80,7 +80,7 @@ async def test_an_automatic_certificate_comes_with_the_source_and_is_renewed(
     make_daemon: StartDaemon, image: str, tmp_path: Path
 ) -> None:
     port = free_port()
-    with pebble(tmp_path / "pebble", port, seconds=9) as authority:
+    with pebble(tmp_path / "pebble", port, seconds=6) as authority:
         settings = {
             "MAEL_PUBLIC_LISTEN": f"127.0.0.1:{port}",
             "MAEL_PUBLIC_TLS_LISTEN": "127.0.0.1:0",

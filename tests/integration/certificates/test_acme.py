@@ -186,6 +186,7 @@ async def test_an_authority_that_is_away_is_told_and_costs_the_host_little(
     await node.issuer.order_due()
     state = node.issuer.states["shop.example.org"]
     assert "the authority cannot be reached" in state.error
+    assert state.retry_at == pytest.approx(time.time() + 60, abs=30)
     assert await registry.certificates.account("https://127.0.0.1:9/dir") is None
 
 
