@@ -6,11 +6,7 @@ import asyncio
 import os
 import signal
 import socket
-import time
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from itertools import accumulate
 from pathlib import Path
 
 import aiohttp
@@ -19,6 +15,7 @@ import pytest
 from tests.e2e.conftest import StartDaemon
 from tests.support import engine
 from tests.support.daemon import Daemon
+from tests.support.load import Load, most_at_a_time
 from tests.support.wait import eventually
 
 RATE = 200  # requests a second
@@ -40,47 +37,6 @@ components:
 """
 
 
-class Load:
-    """Requests at a steady rate, half of them on connections that are kept open, half on new ones."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.answers: Counter[str] = Counter()
-        self.slowest = 0.0
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        kept, fresh = aiohttp.TCPConnector(limit=0), aiohttp.TCPConnector(limit=0, force_close=True)
-        async with aiohttp.ClientSession(connector=kept) as one, aiohttp.ClientSession(connector=fresh) as other:
-            tasks: set[asyncio.Task[None]] = set()
-            pacing = asyncio.create_task(self._pace(one, other, tasks))
-            try:
-                yield
-            finally:
-                pacing.cancel()
-                await asyncio.gather(*tasks)
-
-    async def _pace(
-        self, one: aiohttp.ClientSession, other: aiohttp.ClientSession, tasks: set[asyncio.Task[None]]
-    ) -> None:
-        number = 0
-        while True:
-            number += 1
-            tasks.add(asyncio.create_task(self._ask(one if number % 2 else other, number)))
-            await asyncio.sleep(1 / RATE)
-
-    async def _ask(self, session: aiohttp.ClientSession, number: int) -> None:
-        begun = time.monotonic()
-        try:
-            # what a client cannot send again is what a gap would show
-            async with session.post(f"{self.url}/keep?s=0.01", data=b"x" * (number % 100)) as response:
-                await response.read()
-                self.answers[str(response.status)] += 1
-        except aiohttp.ClientError as error:
-            self.answers[type(error).__name__] += 1
-        self.slowest = max(self.slowest, time.monotonic() - begun)
-
-
 async def followed(daemon: Daemon, former: int) -> int:
     """The pid of the process that follows."""
 
@@ -92,14 +48,6 @@ async def followed(daemon: Daemon, former: int) -> int:
     return int(daemon.ready["pid"])
 
 
-async def most_at_a_time(daemon: Daemon) -> int:
-    """Requests to /keep that the container worked at a time; health checks are none."""
-    async with aiohttp.ClientSession() as session, session.get(f"{daemon.public}/kept") as response:
-        kept = await response.json()
-    moments = [(row["begun"], 1) for row in kept] + [(row["ended"], -1) for row in kept]
-    return max(accumulate(step for _, step in sorted(moments)))
-
-
 async def test_two_upgrades_under_load_fail_no_request_and_keep_the_limit(
     daemon: Daemon, cluster: str, image: str
 ) -> None:
@@ -107,7 +55,7 @@ async def test_two_upgrades_under_load_fail_no_request_and_keep_the_limit(
     (container,) = await eventually(lambda: engine.containers(cluster), within=20)
     assert daemon.process is not None
     first, addresses = daemon.ready["pid"], {name: daemon.ready[name] for name in ("public", "admin", "internal")}
-    load = Load(daemon.public)
+    load = Load(daemon.public, RATE)
     async with load.running():
         await eventually(lambda: load.answers["200"] > RATE, within=20)
         daemon.process.send_signal(signal.SIGHUP)
@@ -122,7 +70,7 @@ async def test_two_upgrades_under_load_fail_no_request_and_keep_the_limit(
     assert set(load.answers) == {"200"}, (load.answers, daemon.log())
     assert {name: daemon.ready[name] for name in addresses} == addresses
     assert [c["Id"] for c in engine.containers(cluster) if c["State"] == "running"].count(container["Id"]) == 1
-    assert await most_at_a_time(daemon) <= LIMIT
+    assert await most_at_a_time(daemon.public) <= LIMIT
     assert daemon.running, "for its starter it is one process that goes on"
     assert os.getpgid(third) == os.getpgid(daemon.process.pid)
     assert [row["state"] for row in daemon.ask("nodes")] == ["ready"]
@@ -156,7 +104,7 @@ async def test_requests_that_are_open_or_wait_at_the_upgrade_are_answered_within
         over.set()
         await asyncio.gather(*callers)
     assert set(answers) == {200}
-    assert await most_at_a_time(daemon) == LIMIT
+    assert await most_at_a_time(daemon.public) == LIMIT
     # nobody would stop the node if it lived on without the process that its starter knows
     second = daemon.ready["pid"]
     await eventually(lambda: "foreground" in Path(f"/proc/{first}/cmdline").read_text(), within=20)
