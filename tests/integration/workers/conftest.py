@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
+import pytest_asyncio
 
 from maelstrom.activation.instance import Instance
 from maelstrom.activation.pool import Pool
@@ -64,6 +64,7 @@ class Node:
     crew: Crew
     stats: GatewayStats
     port: int
+    tls_port: int
     pools: dict[str, Pool] = field(default_factory=dict)
     rules: list[Rule] = field(default_factory=list)
     answers: dict[str, ProjectAnswers] = field(default_factory=dict)
@@ -104,7 +105,9 @@ class Node:
 
     async def ask(self, name: str) -> tuple[int, str]:
         """Status and error code of one request on a connection of its own."""
-        answer = await (await self.caller()).ask(get(name))
+        caller = await self.caller()
+        answer = await caller.ask(get(name))
+        caller.close()
         return answer.status, answer.code
 
 
@@ -131,11 +134,12 @@ async def running(workers: int) -> AsyncIterator[Node]:
 
     settings = Settings(state_dir=Path("/"), node_name="one", gateway_workers=workers)
     stats = GatewayStats()
-    (socket,) = await bind("MAEL_PUBLIC_LISTEN", Listen(host="127.0.0.1", port=0))
+    (plain,) = await bind("MAEL_PUBLIC_LISTEN", Listen(host="127.0.0.1", port=0))
+    (tls,) = await bind("MAEL_PUBLIC_TLS_LISTEN", Listen(host="127.0.0.1", port=0))
     pools: dict[str, Pool] = {}
     crew = Crew(settings, find=pools.get, stats=stats, spawn=spawn, command=COMMAND)
-    crew.doors.append(Door(socket))
-    node = Node(crew, stats, socket.getsockname()[1], pools)
+    crew.doors += [Door(plain), Door(tls, tls=True)]
+    node = Node(crew, stats, plain.getsockname()[1], tls.getsockname()[1], pools)
     crew.start()
     try:
         await crew.ready()
@@ -152,7 +156,7 @@ async def running(workers: int) -> AsyncIterator[Node]:
     assert not failed, failed
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def node() -> AsyncIterator[Node]:
     async with running(2) as made:
         yield made

@@ -7,12 +7,17 @@ import os
 import signal
 from collections import Counter
 
+import pytest
+
 from maelstrom.model.errors import StartFailed
 from maelstrom.model.project_answers import ProjectAnswers
 from tests.integration.gateway.world import Caller
-from tests.integration.workers.conftest import Node, Work, get
+from tests.integration.workers.conftest import Node, Work, get, running
+from tests.support.certificates import Authority
 from tests.support.wait import eventually
 from tests.unit.workers.fleet import Caller as Source
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # the workers are the same in all tests
 
 
 class Crowd:
@@ -42,35 +47,35 @@ class Crowd:
                     answer = await caller.ask(get(self._name))
                     self.codes[answer.status] += 1
                     if answer.head.get("connection") == "close":
-                        caller.close()
                         break
             except (ConnectionError, asyncio.IncompleteReadError):
                 self.codes["cut"] += 1
+            caller.close()
 
 
-async def test_the_limit_is_exact_over_two_processes_and_both_work(node: Node) -> None:
-    pool = node.component("web", maxconcurrency=3)
+async def test_the_limit_is_exact_over_two_processes(node: Node) -> None:
+    pool = node.component("limit", maxconcurrency=3)
     work = Work()
     instance = await node.instance(pool, work)
     node.tell()
-    async with Crowd(node, "web", 16) as crowd:
-        await eventually(lambda: crowd.codes[200] >= 1000, within=20)
+    async with Crowd(node, "limit", 16) as crowd:
+        await eventually(lambda: crowd.codes[200] >= 1000 and len(work.processes) == 2, within=20)
     assert set(crowd.codes) == {200}
     assert work.peak == 3
     await eventually(lambda: instance.in_flight == 0)  # nobody holds what is not used
     assert pool.in_flight == 0
-    await eventually(lambda: node.stats.component("shop_web").requests == sum(crowd.codes.values()))
+    await eventually(lambda: node.stats.component("shop_limit").requests == sum(crowd.codes.values()))
 
 
 async def test_connections_that_came_to_one_process_are_spread_and_no_request_is_lost(node: Node) -> None:
-    pool = node.component("web", maxconcurrency=32)
+    pool = node.component("spread", maxconcurrency=32)
     work = Work(0.005)
     await node.instance(pool, work)
     node.tell()
     one, other = node.crew.pids
     os.kill(other, signal.SIGSTOP)
     try:
-        async with Crowd(node, "web", 16) as crowd:
+        async with Crowd(node, "spread", 16) as crowd:
             await eventually(lambda: crowd.codes[200] >= 200)
             assert len(work.processes) == 1
             os.kill(other, signal.SIGCONT)
@@ -82,11 +87,11 @@ async def test_connections_that_came_to_one_process_are_spread_and_no_request_is
 
 
 async def test_a_killed_worker_is_replaced_and_no_container_gets_more_than_its_limit(node: Node) -> None:
-    pool = node.component("web", maxconcurrency=2)
+    pool = node.component("killed", maxconcurrency=2)
     work = Work(0.01)
     await node.instance(pool, work)
     node.tell()
-    async with Crowd(node, "web", 12) as crowd:
+    async with Crowd(node, "killed", 12) as crowd:
         await eventually(lambda: crowd.codes[200] >= 100, within=20)
         for _ in range(2):
             before = set(node.crew.pids)
@@ -100,19 +105,19 @@ async def test_a_killed_worker_is_replaced_and_no_container_gets_more_than_its_l
     assert set(crowd.codes) <= {200, "cut"}
     assert work.peak == 2
     await eventually(lambda: pool.in_flight == 0)
-    await eventually(lambda: node.stats.connections <= 12)
+    await eventually(lambda: node.stats.connections == 0)
 
 
 async def test_a_slot_of_a_killed_worker_is_not_given_again_while_the_container_still_works_on_its_request(
     node: Node,
 ) -> None:
-    pool = node.component("web", maxconcurrency=1)
+    pool = node.component("held", maxconcurrency=1)
     work = Work()
     await node.instance(pool, work)
     node.tell()
     work.gate.clear()
     first = await node.caller()
-    first.send(get("web"))
+    first.send(get("held"))
     await eventually(lambda: work.now == 1)
     for pid in node.crew.pids:
         os.kill(pid, signal.SIGKILL)
@@ -120,7 +125,7 @@ async def test_a_slot_of_a_killed_worker_is_not_given_again_while_the_container_
     await eventually(lambda: node.crew.serving == 0)
     await eventually(lambda: node.crew.serving == 2, within=20)
     second = await node.caller()
-    second.send(get("web"))
+    second.send(get("held"))
     await eventually(lambda: len(pool.queue) == 1)
     assert (work.now, work.peak) == (1, 1)
     work.gate.set()
@@ -129,14 +134,14 @@ async def test_a_slot_of_a_killed_worker_is_not_given_again_while_the_container_
 
 
 async def test_routes_that_change_and_components_that_go_are_known_to_every_worker(node: Node) -> None:
-    pool = node.component("web")
+    pool = node.component("routes")
     await node.instance(pool, Work())
-    assert {await node.ask("web") for _ in range(8)} == {(404, "no_route")}
+    assert {await node.ask("routes") for _ in range(8)} == {(404, "no_route")}
     node.tell()
     callers = [await node.caller() for _ in range(8)]
 
     async def statuses() -> set[int]:
-        return {(await caller.ask(get("web"))).status for caller in callers}
+        return {(await caller.ask(get("routes"))).status for caller in callers}
 
     async def all_are(status: int) -> bool:
         return await statuses() == {status}
@@ -151,18 +156,38 @@ async def test_routes_that_change_and_components_that_go_are_known_to_every_work
 
 
 async def test_what_a_project_says_of_its_answers_is_on_those_of_every_worker(node: Node) -> None:
-    pool = node.component("web", maxqueue=1)
-    work = Work()
-    await node.instance(pool, work)
+    pool = node.component("said", maxqueue=1)
+    await node.instance(pool, Work())
     for value in ("1", "2"):
         node.answers["shop"] = ProjectAnswers.model_validate({"responseheaders": ({"name": "X-V", "value": value},)})
         node.tell()
         in_a_row = 0
         async with asyncio.timeout(20):
             while in_a_row < 30:
-                answer = await (await node.caller()).ask(get("web"))
+                answer = await (await node.caller()).ask(get("said"))
                 in_a_row = in_a_row + 1 if answer.head.get("x-v") == value else 0
-    assert len(work.processes) == 2
+
+
+async def test_certificates_are_shown_by_every_worker(node: Node) -> None:
+    pool = node.component("secret")
+    await node.instance(pool, Work())
+    node.tell()
+    authority = Authority()
+    for names in (("secret.test",), ("secret.test", "other.test")):  # the second is a new one
+        node.crew.show([authority.certificate(*names)])
+        in_a_row = 0
+        async with asyncio.timeout(20):
+            while in_a_row < 10:
+                try:
+                    reader, writer = await asyncio.open_connection(
+                        "127.0.0.1", node.tls_port, ssl=authority.trust(), server_hostname=names[-1]
+                    )
+                except OSError:
+                    in_a_row = 0
+                    continue
+                assert (await Caller(reader, writer).ask(get("secret"))).status == 200
+                writer.close()
+                in_a_row += 1
 
 
 async def test_who_waits_in_a_worker_wakes_the_component_and_hears_how_the_start_went(node: Node) -> None:
@@ -186,29 +211,29 @@ async def test_who_waits_in_a_worker_wakes_the_component_and_hears_how_the_start
 
 
 async def test_a_source_gets_the_slot_that_a_worker_has_and_does_not_use(node: Node) -> None:
-    pool = node.component("web", maxconcurrency=1)
+    pool = node.component("shared", maxconcurrency=1)
     instance = await node.instance(pool, Work())
     node.tell()
-    assert await node.ask("web") == (200, "")
+    assert await node.ask("shared") == (200, "")
     assert instance.in_flight == 1  # still lent
     source = Source()
     assert pool.claim(source) is None
     assert await eventually(lambda: source.instance is instance)
-    waiting = asyncio.create_task(node.ask("web"))
+    waiting = asyncio.create_task(node.ask("shared"))
     await eventually(lambda: len(pool.queue) == 1)
     pool.release(instance, 1.0)
     assert await waiting == (200, "")
 
 
 async def test_a_container_that_is_gone_is_cut_off_in_every_worker_and_the_next_one_serves(node: Node) -> None:
-    pool = node.component("web", maxconcurrency=8)
+    pool = node.component("gone", maxconcurrency=8)
     work = Work()
     work.gate.clear()
     instance = await node.instance(pool, work)
     node.tell()
     callers: list[Caller] = [await node.caller() for _ in range(8)]
     for caller in callers:
-        caller.send(get("web"))
+        caller.send(get("gone"))
     await eventually(lambda: work.now == 8)
     pool.instances.remove(instance)
     instance.state = "failed"
@@ -220,8 +245,13 @@ async def test_a_container_that_is_gone_is_cut_off_in_every_worker_and_the_next_
         assert (await caller.answer()).status == 200
 
 
-async def test_a_drain_ends_what_runs_and_cuts_what_is_left_at_the_end_of_the_grace(node: Node) -> None:
-    pool = node.component("web", maxconcurrency=8)
+async def test_a_drain_ends_what_runs_and_cuts_what_is_left_at_the_end_of_the_grace() -> None:
+    async with running(2) as node:
+        await drained(node)
+
+
+async def drained(node: Node) -> None:
+    pool = node.component("drained", maxconcurrency=8)
     work = Work(0.3)
     await node.instance(pool, work)
     slow = node.component("slow")
@@ -231,7 +261,7 @@ async def test_a_drain_ends_what_runs_and_cuts_what_is_left_at_the_end_of_the_gr
     node.tell()
     callers = [await node.caller() for _ in range(4)]
     for caller in callers:
-        caller.send(get("web"))
+        caller.send(get("drained"))
     hanging = await node.caller()
     hanging.send(get("slow"))
     await eventually(lambda: work.now == 4 and hangs.now == 1)
@@ -242,4 +272,4 @@ async def test_a_drain_ends_what_runs_and_cuts_what_is_left_at_the_end_of_the_gr
     assert await hanging.ended()
     assert node.crew.pids == []
     assert pool.in_flight == 0
-    assert node.stats.component("shop_web").requests == 4
+    assert node.stats.component("shop_drained").requests == 4
