@@ -1,7 +1,7 @@
 """Long and large: `make soak MINUTES=60 GIB=5`. Flat memory is what it shows, and that every byte arrives.
 
 A gateway in a process of its own, a container and clients in this one. First uploads and downloads of so many GiB,
-counted and chunked; then a stream of server-sent events for so many minutes, with pauses up to 20 seconds. The gateway's
+counted and chunked; then server-sent events for so many minutes, with pauses up to 20 seconds. The gateway's
 memory is looked at all the while. Loopback only. Exit code 1 if bytes are missing or memory has grown.
 """
 
