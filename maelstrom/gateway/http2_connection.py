@@ -30,6 +30,7 @@ from maelstrom.gateway.http2_frames import (
     NO_ERROR,
     PATIENCE,
     PATIENCE_WITH_CONTAINERS,
+    WHOLE_DATA,
     Frames,
     GoAway,
     Refused,
@@ -197,7 +198,7 @@ class Multiplex(asyncio.Protocol):
 
     def send_data(self, stream: Stream, data: bytes, *, end: bool) -> None:
         self.http2.send_data(stream.id, data, end_stream=end)
-        self._frames.forgive(FOR_DATA)
+        self._frames.forgive(FOR_DATA * min(1.0, len(data) / WHOLE_DATA))
         if len(data) >= MAX_FRAME // 2:
             self.flush_now()  # so that it is seen when the connection can take no more
 

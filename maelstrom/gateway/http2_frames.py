@@ -20,7 +20,8 @@ PATIENCE: Final = 1_000.0  # what a peer may cost at once, in units of one small
 PATIENCE_SECOND: Final = 50.0  # what is forgiven in a second
 PATIENCE_WITH_CONTAINERS: Final = 20_000.0  # some answer each frame with three of their own
 FOR_REQUEST: Final = 5.0  # what is forgiven for a request that was answered to its end
-FOR_DATA: Final = 2.0  # and for each frame of data that was sent: it is answered with a window
+FOR_DATA: Final = 2.0  # and for a frame of data that was sent, for it is answered with windows; less for a small one
+WHOLE_DATA: Final = 128  # bytes of one that is not small
 
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
 _ACK: Final = 1
@@ -114,7 +115,7 @@ class Frames:
         if kind in (HEADERS, CONTINUATION):
             self._header_block(kind, flags, length)
         elif kind == DATA:
-            if (not length and not flags & _END_STREAM) or flags & _PADDED:
+            if (not length and not flags & _END_STREAM) or (flags & _PADDED and length and 2 * frame[9] >= length):
                 self.spend(1.0)
         elif kind == RST_STREAM:
             self.spend(_RESET_COST)

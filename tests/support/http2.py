@@ -141,9 +141,9 @@ class Http2Caller:
         self.http2.reset_stream(stream, code)
         self.flush()
 
-    async def answer(self, stream: int) -> Answer:
+    async def answer(self, stream: int, *, within: float = SECONDS) -> Answer:
         """When it has ended, one way or the other."""
-        await self.until(lambda: self.answers[stream].over or self.gone)
+        await self.until(lambda: self.answers[stream].over or self.gone, within=within)
         return self.answers[stream]
 
     async def ask(self, path: str = "/", *headers: tuple[str, str], method: str = "GET", body: bytes | None = None,
@@ -155,8 +155,8 @@ class Http2Caller:
         await self.until(lambda: bool(self.answers[stream].headers) or self.answers[stream].over or self.gone)
         return self.answers[stream]
 
-    async def until(self, check: Callable[[], bool]) -> None:
-        async with asyncio.timeout(SECONDS):
+    async def until(self, check: Callable[[], bool], *, within: float = SECONDS) -> None:
+        async with asyncio.timeout(within):
             while not check():
                 assert not self.gone, f"the connection has ended: {self.goaway}"
                 await self.read()

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 from h2.errors import ErrorCodes
+from h2.settings import SettingCodes
 from hpack import Encoder
 
 from maelstrom.gateway.http2 import MAX_STREAMS
@@ -271,6 +272,25 @@ async def test_nothing_is_read_from_a_client_that_reads_nothing(secure: Secure) 
         return secure.listener.connections == 0
 
     await eventually(over)
+    await secure.gate.at_rest()
+
+
+async def test_an_answer_is_not_sent_byte_by_byte_for_ever(secure: Secure) -> None:
+    """CVE-2019-9511: each byte's window makes us send a frame."""
+
+    async def script(talk: Conversation) -> None:
+        await talk.head()
+        talk.reply(b"x" * 100_000)
+        await talk.gone()
+
+    await secure.gate.component(script)
+    caller = await secure.caller()
+    caller.http2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 0})
+    caller.flush()
+    stream = caller.request()
+    await caller.headed(stream)
+    assert await ended_with(caller, frame(WINDOW, struct.pack("!I", 1), 0, stream) * 5000) == 11
+    assert len(caller.answers[stream].body) < 2000
     await secure.gate.at_rest()
 
 

@@ -75,7 +75,7 @@ def test_a_frame_that_is_too_large_is_refused_before_it_has_come() -> None:
         frame(PRIORITY, bytes(5), 0, 3),
         frame(WINDOW, bytes(4), 0, 0),
         frame(DATA, b"", 0, 1),
-        frame(DATA, b"\x01x\x00", 8, 1),
+        frame(DATA, b"\x02x\x00\x00", 8, 1),
         frame(0xFA, b"unknown"),
     ],
     ids=["ping", "settings", "reset", "priority", "window", "empty data", "padded data", "unknown"],
@@ -93,6 +93,7 @@ def test_what_comes_back_for_what_was_done_is_forgiven() -> None:
 
 
 def test_data_and_acknowledgements_cost_nothing() -> None:
+    assert flood(frame(DATA, b"\x05" + b"x" * 30 + bytes(5), 8, 1), 5000) == 5000
     assert flood(frame(DATA, b"x", 0, 1), 5000) == 5000
     assert flood(frame(DATA, b"", 1, 1), 5000) == 5000
     assert flood(frame(PING, b"12345678", 1), 5000) == 5000
