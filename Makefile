@@ -1,7 +1,7 @@
 # Everything below works from a fresh clone; `make` alone lists the targets.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test test-compiled lint format docs pins fuzz soak faults bench-gateway bench-cold-start bench-leases bench-sources bench-idle bench-upgrade bench-queue simulate clean
+.PHONY: help demo demo-stop test test-compiled lint format docs pins fuzz soak faults bench-gateway bench-cold-start bench-leases bench-sources bench-idle bench-upgrade bench-queue bench-workers simulate clean
 
 # The first interpreter that is new enough; the tools make their own environment with it.
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -79,6 +79,10 @@ bench-upgrade:  ## a node upgraded again and again under load: no request fails,
 bench-queue:  ## memory of idle clients; load below, at and above a concurrency limit
 	$(READY)
 	$(RUN) benchmarks.queue $(ARGS)
+
+bench-workers:  ## the public gateway by one process and by two
+	$(READY)
+	$(RUN) benchmarks.workers $(ARGS)
 
 bench-sources:  ## SQS messages a second beside a bare loop of boto3
 	$(READY)

@@ -129,7 +129,13 @@ class Settings(BaseModel):
         default="default",
         description="With the node's name it says whose container is whose on a shared engine.",
     )
-    gateway_workers: int = Field(default=1, ge=1, description="Processes of the public gateway.")
+    gateway_workers: int = Field(
+        default=1,
+        ge=1,
+        le=256,
+        description="Processes of the public gateway, for more than one core; each takes about 50 MiB. 1: the node's own"
+        " process serves it. Limits of containers hold over all of them; limits of connections are for each.",
+    )
     trusted_proxies: tuple[str, ...] = Field(
         default=(),
         description="Addresses and networks whose X-Forwarded-* and Forwarded are kept, comma separated.",
