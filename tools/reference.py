@@ -92,8 +92,8 @@ def error_codes() -> str:
 {MADE}
 
 Every error has a code for programs, a message for people, and a hint. The gateway sends the code in the header
-`Maelstrom-Error`; the admin API and `maelctl --json` in the field `code`. The columns tell the status of an answer and
-the exit code.
+`Maelstrom-Error`; the admin API in the field `code`. The columns tell the status of an answer, and the exit code of
+`maelctl`.
 
 {_table(rows)}
 """
