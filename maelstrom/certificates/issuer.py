@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from maelstrom.certificates.service import Certificates
 from maelstrom.model.certificate import AcmeAccount, Certificate, Issued, IssuedState
@@ -21,8 +22,10 @@ from maelstrom.plan.backoff import Backoff
 
 log = logging.getLogger("maelstrom.certificates")
 
+T = TypeVar("T")
+
 # What says nothing of the host that was ordered for.
-OF_AUTHORITY: Final = frozenset(("unreachable", "serverInternal", "badNonce", "timeout"))
+OF_AUTHORITY: Final = frozenset(("unreachable", "serverInternal", "badNonce", "timeout", "accountDoesNotExist"))
 LOOK_SECONDS: Final = 2.0  # between looks at what the database has
 FOLLOW_SECONDS: Final = 60.0  # for a validation, and for an issue
 POLL_SECONDS: Final = 1.0
@@ -111,6 +114,8 @@ class Issuer:
         self._poll_seconds = poll_seconds
         self._mark: tuple[int, ...] = ()
         self._loaded: dict[str, tuple[int, Certificate]] = {}  # by host, with the version that was read
+        # Its own thread: the end of the process does not wait for an authority that does not answer.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="certificates")
         self._following = asyncio.Lock()
         self._rest_until = 0.0  # the authority wants to be left alone
         self._resting: dict[str, float] = {}  # hosts whose last try could not even be recorded, and until when
@@ -197,6 +202,8 @@ class Issuer:
         """One order from its beginning to its outcome in the database. Raises what the database raises."""
         key = await asyncio.to_thread(self._authority.new_key)
         asked: list[str] = []
+        # Until the outcome is recorded: a database that fails in between must not make it be tried again and again.
+        self._resting[host] = self._now() + self._backoff.delay(1, self._random())
         try:
             await self._role.confirm()
             chain = await self._order(host, key, asked)
@@ -205,15 +212,12 @@ class Issuer:
                 raise AcmeFailed("the certificate is for another host")
             renew_at = plan.renewal(certificate.not_before, certificate.not_after, self._random())
             await self._ledger.store(Issued(host, 0, chain, key), certificate.not_after, renew_at, self._now())
+            del self._resting[host]
             log.info("a certificate was issued", extra={"host": host, "serial": certificate.serial})
-            self._resting.pop(host, None)
         except LeaseLost:
-            return  # another node orders now
+            del self._resting[host]  # another node orders now
         except (AcmeFailed, ValueError) as error:
             await self._failed(host, error)
-        except Exception:
-            self._resting[host] = self._now() + self._backoff.delay(1, self._random())
-            raise
         finally:
             if asked:
                 await self._ledger.asked(asked)
@@ -221,20 +225,20 @@ class Issuer:
 
     async def _order(self, host: str, key: bytes, asked: list[str]) -> bytes:
         orders = await self._registered()
-        order = await asyncio.to_thread(orders.begin, host, key)
+        order = await self._blocking(orders.begin, host, key)
         if order.answers:
             asked += order.answers
             await self._ledger.ask(host, order.answers, self._now())
             await self.follow()
             if not await self._alone():
                 await asyncio.sleep(OTHERS_SECONDS)
-            await asyncio.to_thread(orders.validate, order)
+            await self._blocking(orders.validate, order)
         async with _patience("the authority did not validate in time"):
-            while not await asyncio.to_thread(orders.validated, order):  # noqa: ASYNC110 - nobody is told, it is asked
+            while not await self._blocking(orders.validated, order):  # noqa: ASYNC110 - nobody is told, it is asked
                 await asyncio.sleep(self._poll_seconds)
-        await asyncio.to_thread(orders.finish, order)
+        await self._blocking(orders.finish, order)
         async with _patience("the authority did not issue in time"):
-            while (chain := await asyncio.to_thread(orders.chain, order)) is None:  # noqa: ASYNC110 - as above
+            while (chain := await self._blocking(orders.chain, order)) is None:  # noqa: ASYNC110 - as above
                 await asyncio.sleep(self._poll_seconds)
             return chain
 
@@ -243,11 +247,11 @@ class Issuer:
         if self._orders is None:
             account = await self._ledger.account(self._authority.directory)
             if account is None:
-                key = await asyncio.to_thread(self._authority.new_key)
+                key = await self._blocking(self._authority.new_key)
                 account = AcmeAccount(self._authority.directory, self._authority.email, key, "")
-            orders = await asyncio.to_thread(self._authority.orders, account)
+            orders = await self._blocking(self._authority.orders, account)
             if not account.uri:
-                account = await asyncio.to_thread(orders.register)
+                account = await self._blocking(orders.register)
                 await self._ledger.keep_account(account, self._now())
                 log.info("registered at the authority of certificates", extra={"directory": account.directory})
             self._orders = orders
@@ -269,7 +273,11 @@ class Issuer:
             self._orders = None  # begun anew next time, the directory too
         text = str(error)[:1000]
         await self._ledger.failed(host, text, now + wait, now)
+        del self._resting[host]
         log.warning("no certificate was issued: %s", text, extra={"host": host, "next_try_in_seconds": round(wait)})
+
+    async def _blocking(self, work: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
 
     async def _tidy(self, wanted: Sequence[str]) -> None:
         """Forgets what nobody wants any more, and what an order that broke off has left; now and then."""
