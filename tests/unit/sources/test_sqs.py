@@ -481,3 +481,15 @@ async def test_queues_of_sources_that_are_gone_are_forgotten() -> None:
         assert len(n.kind._walks) <= 3
         sent = n.sqs.send("work19", "a")
         await n.until(lambda: sent.deleted)
+
+
+@in_virtual_time
+async def test_many_messages_share_calls() -> None:
+    """A call for each of the three things that are said of a message would cost more than the work."""
+    async with node(source(maxconcurrency=100, messagesperpoll=10), handle=after(0.005)) as n:
+        for number in range(500):
+            n.sqs.send("work", str(number))
+        await n.until(lambda: all(sent.deleted for sent in n.sqs.queues["work"]))
+        assert n.sqs.calls["receive"] <= 65
+        assert n.sqs.calls["delete"] <= 55
+        assert n.sqs.calls["hide"] == 0
