@@ -38,7 +38,8 @@ class Pace:
             return
         kept = 1.0 - 1.0 / _enough(slots)
         self._ends = self._ends * kept + 1.0
-        self._taken = self._taken * kept + (now - at) * slots
+        since = max(0.0, now - at)  # of ends in several processes a later one may be told first
+        self._taken = self._taken * kept + since * slots
         self._fresh += 1
 
     def is_sure(self, slots: int) -> bool:

@@ -7,8 +7,10 @@ import json
 import pytest
 
 from maelstrom.gateway import Additions, Limits
+from maelstrom.model.errors import NoCapacity
 from maelstrom.model.project_answers import ProjectAnswers
 from maelstrom.plan.routes import RouteTable
+from tests.integration.gateway.secure import secure_world
 from tests.integration.gateway.world import GET, Conversation, World, friendly, request, world
 from tests.support.wait import eventually
 
@@ -171,3 +173,18 @@ async def test_a_change_counts_from_the_next_request_on(gate: World, pipelined: 
         project_says(gate, responseheaders=[{"name": "X-V", "value": value}])
         caller.send(GET * pipelined)
         assert [(await caller.answer()).head["x-v"] for _ in range(pipelined)] == [value] * pipelined
+
+
+async def test_by_http2_it_is_the_same() -> None:
+    async with secure_world() as secure:
+        await secure.gate.component(saying("Server: secret"), maxqueue=1)  # type: ignore[arg-type]
+        project_says(secure.gate, responseheaders=HEADERS, errorpages=PAGES)
+        caller = await secure.caller()
+        answer = await caller.ask("/")
+        assert (answer.status, answer.body, answer["x-frame-options"]) == (200, b"hello", "DENY")
+        assert not answer.all("server")
+        pool = secure.gate.pools["shop_web"]
+        pool.failure, pool.instances[0].state = NoCapacity("none"), "draining"
+        answer = await caller.ask("/")
+        assert (answer.status, answer.body, answer["maelstrom-error"]) == (503, b"<h1>503</h1>", "no_capacity")
+        assert answer["x-frame-options"] == "DENY"
