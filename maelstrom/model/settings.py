@@ -133,7 +133,7 @@ class Settings(BaseModel):
         default=1,
         ge=1,
         le=256,
-        description="Processes of the public gateway, for more than one core; each takes about 50 MiB. 1: the node's own"
+        description="Processes of the public gateway, for more than one core; each takes about 30 MiB. 1: the node's own"
         " process serves it. Limits of containers hold over all of them; limits of connections are for each.",
     )
     trusted_proxies: tuple[str, ...] = Field(
