@@ -6,7 +6,7 @@ runs the gateway's tests on it; docs/performance.md says what it brings.
 """
 
 import os
-from pathlib import Path
+import sys
 
 from setuptools import Extension, setup
 
@@ -34,13 +34,13 @@ OPTIONS = ("--config-file=", "--ignore-missing-imports", "--follow-imports=silen
 def extensions() -> list[Extension]:
     from mypyc.build import mypycify
 
-    os.chdir(Path(__file__).parent)
     made: list[Extension] = mypycify([*OPTIONS, *COMPILED], opt_level="3")
     return made
 
 
 compiled = os.environ.get("MAELSTROM_COMPILED", "") not in ("", "0")
+asked = not {"egg_info", "dist_info"} & set(sys.argv)  # pip first asks what the build needs: mypyc is not there yet
 setup(
-    ext_modules=extensions() if compiled else [],
-    setup_requires=["mypy==2.4.1"] if compiled else [],  # told to pip, which brings it for the build alone
+    ext_modules=extensions() if compiled and asked else [],
+    setup_requires=["mypy==2.4.1"] if compiled else [],  # pip brings it for the build alone
 )
