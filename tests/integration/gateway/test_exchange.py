@@ -200,6 +200,19 @@ async def test_a_client_that_asks_for_it_is_closed_after_the_answer(gate: World)
     assert not gate.containers[0].requests[0].has("connection")
 
 
+async def test_a_container_that_closes_after_each_answer_leaves_the_clients_connection_open(gate: World) -> None:
+    async def script(talk: Conversation) -> None:
+        await talk.message()
+        talk.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok")
+
+    await gate.component(script)
+    caller = await gate.caller()
+    for n in range(1, 4):
+        answer = await caller.ask(GET)
+        assert (answer.status, answer.body, answer.head.has("connection")) == (200, b"ok", False)
+        assert gate.containers[0].connections == n
+
+
 async def test_pipelined_requests_are_answered_in_order(gate: World) -> None:
     async def script(talk: Conversation) -> None:
         while True:
