@@ -105,6 +105,9 @@ class Life:
         if self._inheritance is not None and not self._inheritance.over.is_set():
             node.tell_upgrade("the process before this one still ends what it has open")
             return False
+        if self._inheritance is not None and sys.platform != "linux":
+            node.tell_upgrade("on this system only the process that was started first can be followed")
+            return False
         self._prepare_lifeline()
         log.info("a new process is started, to follow this one")
         notify(self._manager, "RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")

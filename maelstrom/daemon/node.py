@@ -190,6 +190,10 @@ class Node:
         await self._supervisor.end_loops("converge", "health", "sandboxes", "report")
         await _step("activation", _within(grace, parts.activation.stop(stop_containers=False)))
         await _step("transport", parts.transport.stop())
+        if successor.gone:
+            raise MaelstromError(
+                "the new process has ended while this one gave up its work", hint="start the node again"
+            )
         # from here on connections wait in the system's queue until the new process accepts them
         self._leaving = self._supervisor.spawn(self._drain(parts, grace), "drain")
         await asyncio.sleep(0)

@@ -89,6 +89,10 @@ class Successor:
         if self._line is not None:
             self._line.send(message)
 
+    @property
+    def gone(self) -> bool:
+        return self._line is None or self._line.lost.is_set()
+
     def signal(self, number: int) -> None:
         if self._process is not None:
             self._process.send_signal(number)
@@ -153,7 +157,11 @@ class Inheritance:
     async def receive(cls, descriptor: str) -> Inheritance:
         """From the process that has started this one."""
         one = cls()
-        end = socket.socket(fileno=int(descriptor))
+        try:
+            end = socket.socket(fileno=int(descriptor))
+        except (OSError, ValueError) as error:
+            hint = "only a node that is upgraded sets it, for the process that follows"
+            raise UpgradeFailed(f"{VARIABLE} is {descriptor!r}, which is no inheritance", hint=hint) from error
         end.set_inheritable(False)
         one._line = await Line.connect(end, one._heard, one._lost)
         await one._begun.wait()

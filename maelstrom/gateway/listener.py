@@ -69,7 +69,7 @@ class Listener:
         self.closing = False  # no connection lives on after its request
         self.draining = False  # nobody will serve here: who asks for the node's health is told
         self._reuse_port = reuse_port
-        self._clients: dict[Connection, str | None] = {}  # with what they are counted by
+        self._clients: dict[Connection, str] = {}  # with what they are counted by; empty: they are not
         self.turned_away = 0
         self._server: asyncio.Server | None = None
         self._empty = asyncio.Event()
@@ -148,18 +148,19 @@ class Listener:
     def admit(self, client: Connection) -> bool:
         """Whether there is room for it; if not, it has been told where it can understand that, and is ended."""
         stats = self.gateway.stats
-        counted: str | None = None
+        counted = ""
         if len(self._clients) >= self.gateway.limits.max_connections:
             stats.refused_connections += 1
             self._turn_away(client, NoCapacity("too many connections are open"))
             return False
-        if self.policy.counts_clients and self._is_one_client(client):
-            origin = client.origin or Origin.seen(client.transport)
-            counted = self.gateway.crowds.enter(origin.peer)
-            if counted is None:
+        if self.policy.counts_clients:
+            peer = (client.origin or Origin.seen(client.transport)).peer
+            entered = self.gateway.crowds.enter(peer) if self._is_one_client(client, peer) else ""
+            if entered is None:
                 stats.refused_clients += 1
-                self._turn_away(client, NoCapacity(f"too many connections are open from {origin.peer}"))
+                self._turn_away(client, NoCapacity(f"too many connections are open from {peer}"))
                 return False
+            counted = entered
         self._clients[client] = counted
         self._empty.clear()
         stats.connections += 1
@@ -171,17 +172,16 @@ class Listener:
     def forget(self, client: Connection) -> None:
         if client in self._clients:
             counted = self._clients.pop(client)
-            if counted is not None:
+            if counted:
                 self.gateway.crowds.leave(counted)
             self.gateway.stats.connections -= 1
             if not self._clients:
                 self._empty.set()
 
-    def _is_one_client(self, client: Connection) -> bool:
+    def _is_one_client(self, client: Connection, peer: str) -> bool:
         """Behind proxies and balancers there are many."""
         if isinstance(client, Opening):
             return False
-        peer = (client.origin or Origin.seen(client.transport)).peer
         return not self.policy.trusts(peer) and (client.origin is not None or not self.policy.speaks_proxy(peer))
 
     def _turn_away(self, client: Connection, error: NoCapacity) -> None:

@@ -54,6 +54,17 @@ async def test_an_idle_connection_may_bring_one_more_request(gate: World) -> Non
     assert await draining == 0
 
 
+async def test_where_another_process_follows_the_node_is_healthy_all_the_time(gate: World) -> None:
+    await gate.component(friendly)
+    caller = await gate.caller()
+    await caller.ask(GET)
+    draining = asyncio.create_task(gate.public.drain(10.0, followed=True))
+    await eventually(lambda: gate.public.closing)
+    health = await caller.ask(request("GET /_mael_health_check HTTP/1.1\nHost: a"))
+    assert (health.status, health.head["connection"]) == (200, "close")
+    assert await draining == 0
+
+
 async def test_idle_connections_end_soon(gate: World) -> None:
     await gate.component(friendly)
     caller = await gate.caller()
