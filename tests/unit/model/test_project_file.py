@@ -86,6 +86,7 @@ EVERYTHING = """
         idlebytesseconds: 7
         allow: [Bank, bank_desk, Bank/bank_vault, "*", bank]
         httpport: 80
+        httpversion: 2
         httphealthcheckpath: /ok?deep=1
         httpstarthealthcheckseconds: -1
         httphealthcheckseconds: 5
@@ -189,6 +190,7 @@ def test_every_field_is_accepted_and_kept() -> None:
         firstbyteseconds=6,
         idlebytesseconds=7,
         httpport=80,
+        httpversion=2,
         httphealthcheckpath="/ok?deep=1",
         httpstarthealthcheckseconds=-1,
         httphealthcheckseconds=5,

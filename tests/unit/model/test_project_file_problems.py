@@ -119,7 +119,7 @@ COMPONENT_RULES = [
     ("startparallelism: 2", "startparallelism", "must be text, not a number", 5),
     ("logdriveroptions: {max-file: 3}", "logdriveroptions.max-file", "must be text, not a number", 5),
     ("logdriveroptions: [a]", "logdriveroptions", "must be a map, not a list", 5),
-    ("httpversion: '2'", "httpversion", "no known key", 5),
+    ("httpversion: '2'", "httpversion", "must be a number", 5),
     ("idlebehavior: freeze", "idlebehavior", "must be one of `stop` or `pause`", 5),
     ("stopafterseconds: -1", "stopafterseconds", "must be at least 1", 5),
     ("allow: bank", "allow", "must be a list", 5),
