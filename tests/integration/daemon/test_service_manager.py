@@ -65,10 +65,13 @@ def test_each_socket_is_for_the_listener_of_its_name() -> None:
         assert activated([one, two], "admin:public") == [["admin", port(one), False], ["public", port(two), False]]
 
 
-@pytest.mark.parametrize("names", [None, "unknown", "maelstromd.socket"])
-def test_a_socket_without_a_name_is_the_public_one(names: str | None) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        assert activated([one], names) == [["public", port(one), False]]
+def test_a_socket_without_a_name_is_the_public_one() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
+        assert activated([one, two], "unknown:maelstromd.socket") == [
+            ["public", port(one), False],
+            ["public", port(two), False],
+        ]
+        assert activated([one], None) == [["public", port(one), False]]
 
 
 def test_a_name_that_is_no_listeners_is_said() -> None:
