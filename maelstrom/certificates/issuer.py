@@ -32,6 +32,7 @@ POLL_SECONDS: Final = 1.0
 RATE_LIMITED_SECONDS: Final = 900.0  # at most so long nothing at all is ordered after a limit was reached
 TIDY_SECONDS: Final = 3600.0  # between looks for what is left over; challenges older than that are nobody's
 OTHERS_SECONDS: Final = 2.5 * LOOK_SECONDS  # until every other node answers a new challenge
+WORKERS_SECONDS: Final = 0.5  # the same of this node's workers, who are told at once
 
 
 class Orders(Protocol):
@@ -84,7 +85,7 @@ class Authority(Protocol):
 
 
 class Issuer:
-    """`hosts`: of enabled http sources, now. `alone`: whether no other node lives. Times are s since 1970."""
+    """`hosts`: of enabled http sources, now. `settle`: seconds until all answer a challenge. Times: s since 1970."""
 
     def __init__(
         self,
@@ -94,7 +95,7 @@ class Issuer:
         service: Certificates,
         *,
         hosts: Callable[[], Iterable[str]],
-        alone: Callable[[], Awaitable[bool]],
+        settle: Callable[[], Awaitable[float]],
         now: Callable[[], float],
         random: Callable[[], float],
         backoff: Backoff = plan.BACKOFF,
@@ -106,7 +107,7 @@ class Issuer:
         self._authority = authority
         self._service = service
         self._hosts = hosts
-        self._alone = alone
+        self._settle = settle
         self._now = now
         self._random = random
         self._backoff = backoff
@@ -230,8 +231,7 @@ class Issuer:
             asked += order.answers
             await self._ledger.ask(host, order.answers, self._now())
             await self.follow()
-            if not await self._alone():
-                await asyncio.sleep(OTHERS_SECONDS)
+            await asyncio.sleep(await self._settle())
             await self._blocking(orders.validate, order)
         async with _patience("the authority did not validate in time"):
             while not await self._blocking(orders.validated, order):  # noqa: ASYNC110 - nobody is told, it is asked

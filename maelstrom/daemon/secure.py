@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from maelstrom.certificates.authority import AcmeAuthority
 from maelstrom.certificates.files import CertificateFiles
-from maelstrom.certificates.issuer import Issuer
+from maelstrom.certificates.issuer import OTHERS_SECONDS, WORKERS_SECONDS, Issuer
 from maelstrom.certificates.service import Certificates
 from maelstrom.gateway import Front, Gateway, Tls
 from maelstrom.gateway.handshake import protocols
@@ -63,20 +63,27 @@ def secure(
     certificates = Certificates(
         CertificateFiles(settings.tls_certificates), show=show, challenge=challenge, now=time.time
     )
-    issuer = _issuer(settings, certificates, registry, view, keeper) if settings.acme else None
+
+    async def settle() -> float:
+        others = sum(session.state != "dead" for session in await keeper.sessions()) > 1
+        return OTHERS_SECONDS if others else 0.0 if crew is None else WORKERS_SECONDS
+
+    issuer = _issuer(settings, certificates, registry, view, keeper, settle) if settings.acme else None
     return Secure(tls, front, certificates, issuer)
 
 
 def _issuer(
-    settings: Settings, certificates: Certificates, registry: Registry, view: View, keeper: LeaseKeeper
+    settings: Settings,
+    certificates: Certificates,
+    registry: Registry,
+    view: View,
+    keeper: LeaseKeeper,
+    settle: Callable[[], Awaitable[float]],
 ) -> Issuer:
     def hosts() -> Iterator[str]:
         for source in view.snapshot.sources.values():
             if source.enabled and isinstance(source.definition, HttpSource):
                 yield source.definition.hostname
-
-    async def alone() -> bool:
-        return sum(session.state != "dead" for session in await keeper.sessions()) <= 1
 
     return Issuer(
         registry.certificates,
@@ -84,7 +91,7 @@ def _issuer(
         AcmeAuthority(settings.acme, settings.acme_email, settings.acme_ca_file),
         certificates,
         hosts=hosts,
-        alone=alone,
+        settle=settle,
         now=time.time,
         random=random.random,
     )

@@ -51,7 +51,7 @@ class Node:
             authority,
             self.service,
             hosts=lambda: self.hosts,
-            alone=self._alone,
+            settle=self._settle,
             now=self.now,
             random=lambda: 0.0,
             poll_seconds=0.05,
@@ -77,8 +77,8 @@ class Node:
         writer.transport.abort()
         return str(shown["serialNumber"])
 
-    async def _alone(self) -> bool:
-        return True
+    async def _settle(self) -> float:
+        return 0.0
 
     def _show(self, certificates: Sequence[Certificate]) -> None:
         self.tls.set(certificates)
@@ -137,11 +137,11 @@ async def test_another_node_answers_shows_and_orders_with_the_same_account(
         answering = _over(answering, found)
         ordering = _over(Node(gate, registry, AcmeAuthority("", ""), ["a.example.org"]), found)
 
-        async def others_follow() -> bool:
+        async def others_follow() -> float:
             await answering.issuer.follow()
-            return True
+            return 0.0
 
-        ordering.issuer._alone = others_follow
+        ordering.issuer._settle = others_follow
         await ordering.issuer.order_due()
         await answering.issuer.follow()
         root = await asyncio.to_thread(found.root)

@@ -179,14 +179,14 @@ class World:
             self.authority,
             self.service,
             hosts=lambda: self.hosts,
-            alone=self._alone,
+            settle=self._settle,
             now=lambda: self.clock[0],
             random=lambda: 0.0,
             look_seconds=0.01,
         )
 
-    async def _alone(self) -> bool:
-        return True
+    async def _settle(self) -> float:
+        return 0.0
 
     def _show(self, certificates: Any) -> None:
         self.shown = [one.names[0] for one in certificates]
