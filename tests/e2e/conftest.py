@@ -54,5 +54,5 @@ def daemon(make_daemon: StartDaemon) -> Daemon:
 
 @pytest.fixture(scope="session")
 def aws() -> Iterator[StandIn]:
-    with stand_in() as service:
+    with stand_in(poll_seconds=5, wait_seconds=5) as service:  # each stop waits for the polls that are open
         yield service

@@ -27,8 +27,9 @@ OVER = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
 class StandIn:
     """One running service. `url` is where it listens."""
 
-    def __init__(self, *, poll_seconds: float = 60.0, page_limit: int = 1000) -> None:
-        options = ["--port", "0", "--poll-seconds", str(poll_seconds), "--page-limit", str(page_limit), "--until-eof"]
+    def __init__(self, *, poll_seconds: float = 60.0, wait_seconds: float = 20.0, page_limit: int = 1000) -> None:
+        seconds = ["--poll-seconds", str(poll_seconds), "--wait-seconds", str(wait_seconds)]
+        options = ["--port", "0", *seconds, "--page-limit", str(page_limit), "--until-eof"]
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tools.aws_standin", *options],
             cwd=ROOT,
@@ -79,8 +80,8 @@ class StandIn:
 
 
 @contextlib.contextmanager
-def stand_in(*, poll_seconds: float = 60.0, page_limit: int = 1000) -> Iterator[StandIn]:
-    service = StandIn(poll_seconds=poll_seconds, page_limit=page_limit)
+def stand_in(*, poll_seconds: float = 60.0, wait_seconds: float = 20.0, page_limit: int = 1000) -> Iterator[StandIn]:
+    service = StandIn(poll_seconds=poll_seconds, wait_seconds=wait_seconds, page_limit=page_limit)
     try:
         yield service
     finally:

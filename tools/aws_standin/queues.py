@@ -29,9 +29,12 @@ UNAVAILABLE = "Message does not exist or is not available for visibility timeout
 
 
 class Queues:
-    def __init__(self, *, page_limit: int) -> None:
-        """`page_limit`: SQS may answer fewer than were asked for, a test wants to see that."""
+    def __init__(self, *, page_limit: int, wait_seconds: float) -> None:
+        """`page_limit`: SQS may answer fewer than were asked for, a test wants to see that. `wait_seconds`: no poll
+        lasts longer, whatever it asks for.
+        """
         self._page_limit = page_limit
+        self._wait_seconds = wait_seconds
         self._loop: asyncio.AbstractEventLoop | None = None
         self._news: dict[str, set[asyncio.Event]] = {}  # of the polls that wait, by the queue's URL
 
@@ -63,7 +66,8 @@ class Queues:
         queue = engine._get_q(data.get("QueueUrl", url))
         attributes = queue["attributes"]
         most = _within(data, "MaxNumberOfMessages", 1, 1, MOST_MESSAGES)
-        wait = _within(data, "WaitTimeSeconds", attributes["ReceiveMessageWaitTimeSeconds"], 0, LONGEST_WAIT)
+        asked = _within(data, "WaitTimeSeconds", attributes["ReceiveMessageWaitTimeSeconds"], 0, LONGEST_WAIT)
+        wait = min(asked, self._wait_seconds)
         hidden = _within(data, "VisibilityTimeout", attributes["VisibilityTimeout"], 0, LONGEST_HIDDEN)
         names = [*(data.get("AttributeNames") or ()), *(data.get("MessageSystemAttributeNames") or ())]
         taken = _take(queue, most, hidden) or (await self._wait(queue, most, hidden, wait) if wait else [])

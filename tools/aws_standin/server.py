@@ -1,7 +1,7 @@
 """The process: one port, ready when it says so, gone on SIGTERM.
 
     python -m tools.aws_standin [--port 4566] [--host 127.0.0.1] [--ready-file PATH] [--poll-seconds 60]
-                                  [--page-limit 1000] [--until-eof]
+                                  [--wait-seconds 20] [--page-limit 1000] [--until-eof]
 
 Prints `http://host:port` as its only line on standard output when it serves. Any credentials will do; an access key of
 twelve digits is the account's number.
@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-POLL_SECONDS = 60.0
+POLL_SECONDS, WAIT_SECONDS = 60.0, 20.0
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -40,6 +40,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=4566, help="0: any free one")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--ready-file", type=Path, help="where to write the address when ready")
+    parser.add_argument("--wait-seconds", type=float, default=WAIT_SECONDS, help="how long a wait for messages lasts")
     parser.add_argument("--poll-seconds", type=float, default=POLL_SECONDS, help="how long a poll without task lasts")
     parser.add_argument("--page-limit", type=int, default=1000, help="most activities that one list answers")
     parser.add_argument("--until-eof", action="store_true", help="end with standard input: with whoever started this")
@@ -72,7 +73,9 @@ async def _serve(listener: socket.socket, options: argparse.Namespace) -> None:
     config.bind = [f"fd://{listener.fileno()}"]
     config.keep_alive_timeout = 75
     config.loglevel = "WARNING"
-    service = Service(poll_seconds=options.poll_seconds, page_limit=options.page_limit)
+    service = Service(
+        poll_seconds=options.poll_seconds, wait_seconds=options.wait_seconds, page_limit=options.page_limit
+    )
     _announce(listener, options.ready_file)
     app: Any = service  # hypercorn has names of its own for ASGI's types
     never = asyncio.Event().wait  # hypercorn would install signal handlers of its own

@@ -27,10 +27,10 @@ WORKER_THREADS = 64
 
 
 class Service:
-    def __init__(self, *, poll_seconds: float, page_limit: int) -> None:
+    def __init__(self, *, poll_seconds: float, wait_seconds: float, page_limit: int) -> None:
         self._book = TaskBook()
         States(self._book).install()
-        Queues(page_limit=page_limit).install()
+        Queues(page_limit=page_limit, wait_seconds=wait_seconds).install()
         activities = Activities(self._book, poll_seconds=poll_seconds, page_limit=page_limit)
         engine._create_activity = _call(activities.create)
         engine._list_activities = _call(activities.list)
