@@ -119,6 +119,12 @@ def _connections(gateway: GatewayCounters) -> Iterable[Metric]:
         ("reason",),
         [((reason,), count) for reason, count in gateway.tls_failed.items()],
     )
+    yield _counter(
+        "maelstrom_gateway_http2_failed",
+        "Connections of HTTP/2 that ended because the client broke its rules or asked for too much of nothing.",
+        ("error",),
+        [((error,), count) for error, count in gateway.http2_failed.items()],
+    )
 
 
 def _latencies(rows: Iterable[tuple[str, ComponentCounters]], bounds: Sequence[float]) -> Metric:

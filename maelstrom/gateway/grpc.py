@@ -37,11 +37,12 @@ def status_fields_of(code: str) -> list[tuple[bytes, bytes]]:
 
 
 def status_answer(error: MaelstromError, *, reason: bool, extra: bytes = b"") -> bytes:
-    """A whole answer that has nothing but the call's end."""
+    """Status line and header lines of an answer that has nothing but the call's end."""
     lines = b"".join(b"%b: %b\r\n" % field for field in status_fields(error, reason=reason))
-    return (
-        b"HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\nContent-Length: 0\r\n"
-        b"Maelstrom-Error: %b\r\n%b%b\r\n" % (code_of(error).encode(), lines, extra)
+    return b"HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\nContent-Length: 0\r\nMaelstrom-Error: %b\r\n%b%b" % (
+        code_of(error).encode(),
+        lines,
+        extra,
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from h2.errors import ErrorCodes
 from h2.settings import SettingCodes
 from hyperframe.frame import GoAwayFrame
 
@@ -128,6 +129,19 @@ class Http2(Multiplex, Spoken):
         self.transport.write(GoAwayFrame(0, last_stream_id=LAST_STREAM, error_code=NO_ERROR).serialize())
         self._until = now + self.gateway.limits.drain_idle_seconds
         self.watch(self._until)
+
+    def close(self, code: int = NO_ERROR, why: str = "") -> None:
+        if code:
+            self._count(code)
+        super().close(code, why)
+
+    def broken(self, code: int, why: str) -> None:
+        self._count(code)
+        super().broken(code, why)
+
+    def _count(self, code: int) -> None:
+        failed, name = self.gateway.stats.http2_failed, ErrorCodes(code).name.lower()
+        failed[name] = failed.get(name, 0) + 1
 
     def cut(self) -> None:
         if not self.over:

@@ -28,8 +28,7 @@ from maelstrom.gateway.http2_frames import (
     FOR_DATA,
     MAX_FRAME,
     NO_ERROR,
-    PATIENCE,
-    PATIENCE_WITH_CONTAINERS,
+    PROTOCOL_ERROR,
     WHOLE_DATA,
     Frames,
     GoAway,
@@ -62,8 +61,7 @@ class Multiplex(asyncio.Protocol):
         self.watched_at = inf
         self.quiet_since = gateway.monotonic()  # when the last stream ended
         self.http2 = Library(client_side=self.client_side)
-        patience = PATIENCE_WITH_CONTAINERS if self.client_side else PATIENCE
-        self._frames = Frames(gateway.monotonic(), preface=not self.client_side, patience=patience)
+        self._frames = Frames(gateway.monotonic(), of_client=not self.client_side)
         self._taken = 0  # bytes that came since the connection's window was opened last
         self._batch = False  # frames are collected, to be written together
         self._flushes = False  # and will be soon
@@ -97,7 +95,7 @@ class Multiplex(asyncio.Protocol):
                 try:
                     events = self.http2.receive_data(frame)
                 except H2Error as error:
-                    self.broken(str(error))
+                    self.broken(int(getattr(error, "error_code", PROTOCOL_ERROR)), str(error))
                     return
                 for event in events:
                     self._event(event)
@@ -265,7 +263,7 @@ class Multiplex(asyncio.Protocol):
             self.flush_now()
         self._hang_up()
 
-    def broken(self, why: str) -> None:
+    def broken(self, code: int, why: str) -> None:
         """The peer has broken the rules; what it is told is written down already."""
         self.flush_now()
         self._hang_up()

@@ -56,14 +56,14 @@ class Frames:
 
     __slots__ = ("_block", "_continuations", "_held", "_most", "_patience", "_preface", "_settings", "_since")
 
-    def __init__(self, now: float, *, preface: bool, patience: float = PATIENCE) -> None:
-        """`preface`: the peer is a client, and begins with that. `now`: monotonic seconds, as always here."""
-        self._preface = PREFACE if preface else b""  # what is still to come of it
+    def __init__(self, now: float, *, of_client: bool) -> None:
+        """`of_client`: the peer is a client, else a container. `now`: monotonic seconds, as always here."""
+        self._preface = PREFACE if of_client else b""  # what is still to come of it
         self._held = b""  # an unfinished frame
         self._block = 0  # bytes of an unfinished header block, at least 1
         self._continuations = 0
         self._settings = 0
-        self._most = self._patience = patience
+        self._most = self._patience = PATIENCE if of_client else PATIENCE_WITH_CONTAINERS
         self._since = now
 
     @property

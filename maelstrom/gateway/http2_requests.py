@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from maelstrom.gateway.answers import status_of
 from maelstrom.gateway.bodies import ChunkedBody
 from maelstrom.gateway.client import Client
+from maelstrom.gateway.exchange import Exchange
 from maelstrom.gateway.grpc import status_answer, status_fields_of
 from maelstrom.gateway.http2_frames import INTERNAL_ERROR, NO_ERROR, PROTOCOL_ERROR
 from maelstrom.gateway.http2_heads import answer_fields, chunk, header_fields, last_chunk, request_text
@@ -16,7 +17,6 @@ from maelstrom.gateway.lines import ANSWER_LINES, Malformed
 from maelstrom.model.errors import BadRequest
 
 if TYPE_CHECKING:
-    from maelstrom.gateway.exchange import Exchange
     from maelstrom.gateway.heads import RequestHead
     from maelstrom.gateway.http2 import Http2
     from maelstrom.gateway.http2_library import Headed
@@ -193,7 +193,9 @@ class StreamClient(Client):
         if not self._grpc:
             return super().respond(error, head, request_id)
         extra = b"X-Request-Id: %b\r\n" % request_id if request_id else b""
-        self._stream.write(status_answer(error, reason=self.policy.show_reasons, extra=extra))
+        lines = status_answer(error, reason=self.policy.show_reasons, extra=extra)
+        additions = self.exchange.prepared.route.additions if isinstance(self.exchange, Exchange) else None
+        self._stream.write((lines if additions is None else additions.headed(lines)) + b"\r\n")
         return status_of(error)
 
     def answered(self, now: float) -> None:

@@ -143,9 +143,9 @@ class Trunk(Multiplex):
             self._complain(why)
         super().close(code, why)
 
-    def broken(self, why: str) -> None:
+    def broken(self, code: int, why: str) -> None:
         self._complain(why)
-        super().broken(why)
+        super().broken(code, why)
 
     def _complain(self, why: str) -> None:
         self._remove()

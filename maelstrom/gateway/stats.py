@@ -68,6 +68,7 @@ class GatewayStats:
         "components",
         "connections",
         "connections_total",
+        "http2_failed",
         "refused_clients",
         "refused_connections",
         "refused_headers",
@@ -78,6 +79,7 @@ class GatewayStats:
         self.components: dict[str, ComponentStats] = {}
         self.connections = 0  # open now, over all listeners
         self.connections_total = 0
+        self.http2_failed: dict[str, int] = {}  # connections of HTTP/2 that their clients' errors ended, by error
         self.refused_connections = 0  # over the limit
         self.refused_clients = 0  # connections of clients that had too many
         self.refused_headers = 0  # connections of balancers without a PROXY header that is understood

@@ -29,6 +29,7 @@ def example() -> NodeNow:
     gateway.component("").count(404, 0.001)
     gateway.connections = 7
     gateway.tls_failed["no_certificate"] = 4
+    gateway.http2_failed["enhance_your_calm"] = 5
     starts = StartStats()
     starts.add(Receipt({"create": 50.0, "first_ok": 200.0}))
     starts.failed = 2
@@ -56,6 +57,7 @@ def test_everything_is_shown_under_its_name() -> None:
     assert found["maelstrom_gateway_errors_total", (web, ("error", "upstream_broken"))] == 1
     assert found["maelstrom_gateway_connections", ()] == 7
     assert found["maelstrom_gateway_tls_failed_total", (("reason", "no_certificate"),)] == 4
+    assert found["maelstrom_gateway_http2_failed_total", (("error", "enhance_your_calm"),)] == 5
     labels = (("name", "a.test"), ("origin", "acme"))
     assert found["maelstrom_certificate_not_after_timestamp_seconds", labels] == 1.5e9
     assert found["maelstrom_inflight", (web,)] == 3

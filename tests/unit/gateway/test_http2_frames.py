@@ -25,7 +25,10 @@ def frame(kind: int, payload: bytes = b"", flags: int = 0, stream: int = 0) -> b
 
 
 def frames() -> Frames:
-    return Frames(0.0, preface=False)
+    """Of a client that has begun."""
+    reader = Frames(0.0, of_client=True)
+    reader.feed(PREFACE, 0.0)
+    return reader
 
 
 def flood(what: bytes, times: int, *, every: float = 0.0) -> int:
@@ -44,7 +47,7 @@ def test_frames_come_out_whole_however_they_came_in() -> None:
     sent = [frame(SETTINGS), frame(HEADERS, b"abc", 4, 1), frame(DATA, b"", 1, 1), frame(PING, b"12345678")]
     data = PREFACE + b"".join(sent)
     for size in (1, 2, 7, 23, 24, 25, 1000):
-        reader = Frames(0.0, preface=True)
+        reader = Frames(0.0, of_client=True)
         got = []
         for at in range(0, len(data), size):
             got += reader.feed(data[at : at + size], 0.0)
@@ -55,7 +58,7 @@ def test_frames_come_out_whole_however_they_came_in() -> None:
 @pytest.mark.parametrize("data", [b"GET / HTTP/1.1\r\n\r\n", b"PRI * HTTP/1.1", b"\x00", PREFACE[:-1] + b"x"])
 def test_what_does_not_begin_as_it_must_is_refused_at_once(data: bytes) -> None:
     with pytest.raises(Refused) as refused:
-        Frames(0.0, preface=True).feed(data, 0.0)
+        Frames(0.0, of_client=True).feed(data, 0.0)
     assert refused.value.code == PROTOCOL_ERROR
 
 
@@ -83,6 +86,12 @@ def test_a_frame_that_is_too_large_is_refused_before_it_has_come() -> None:
 def test_floods_end_soon_but_not_what_comes_at_its_pace(what: bytes) -> None:
     assert 100 <= flood(what, 5000) <= 1001
     assert flood(what, 400, every=0.2) == 400
+
+
+def test_containers_may_talk_more() -> None:
+    reader = Frames(0.0, of_client=False)
+    for _ in range(10_000):
+        reader.feed(frame(WINDOW, bytes(4)), 0.0)
 
 
 def test_what_comes_back_for_what_was_done_is_forgiven() -> None:

@@ -195,16 +195,16 @@ def test_trailers_are_lines_or_nothing() -> None:
     ("error", "status"), [(Deadline("late"), b"4"), (QueueFull("full"), b"8"), (NoRoute("no"), b"12")]
 )
 def test_errors_as_grpc_tells_them(error: Deadline, status: bytes) -> None:
-    head = answer_fields(status_answer(error, reason=True))
+    head = answer_fields(status_answer(error, reason=True) + b"\r\n")
     assert head is not None
     fields = dict(head.fields)
     assert (head.code, fields[b"grpc-status"], fields[b"content-type"]) == (200, status, b"application/grpc")
     assert fields[b"maelstrom-error"].decode() == error.code
-    assert b"late" not in dict(answer_fields(status_answer(error, reason=False)).fields)[b"grpc-message"]  # type: ignore[union-attr]
+    assert b"late" not in dict(answer_fields(status_answer(error, reason=False) + b"\r\n").fields)[b"grpc-message"]  # type: ignore[union-attr]
 
 
 def test_messages_of_grpc_are_escaped_and_short() -> None:
-    head = answer_fields(status_answer(Deadline("5 % of ü\r\nx: y" + "z" * 5000), reason=True))
+    head = answer_fields(status_answer(Deadline("5 % of ü\r\nx: y" + "z" * 5000), reason=True) + b"\r\n")
     assert head is not None
     message = dict(head.fields)[b"grpc-message"]
     assert message.startswith(b"deadline: 5 %25 of %C3%BC%0D%0Ax: yzz")
