@@ -13,6 +13,8 @@ from h2.settings import SettingCodes
 from hyperframe.frame import GoAwayFrame
 
 from maelstrom.activation.pool import Pool
+from maelstrom.gateway import Additions
+from maelstrom.model.project_answers import ProjectAnswers
 from tests.integration.gateway.secure import Secure, secure_world
 from tests.integration.gateway.world import GET, Conversation, Script, friendly, request
 from tests.support.http2 import Answer
@@ -106,6 +108,36 @@ async def test_clients_of_http1_are_served_too(world2: Http2World) -> None:
     assert (await caller.ask(request("HEAD / HTTP/1.1\nHost: a"), to_head=True)).head["content-length"] == "5"
     assert served.calls[1].trailers == [(b"x-t", b"1")]
     assert len(served.servers) == 1
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "GET / HTTP/1.1\nHost:",
+        "GET / HTTP/1.0",
+        "GET / HTTP/1.1\nHost: a\nConnection: Upgrade\nUpgrade: websocket",
+        "GET / HTTP/1.1\nHost: a\nTE: trailers, deflate\nConnection: te, x\nX: y\nX_Under: 1\nProxy-Connection: z",
+        "PURGE / HTTP/1.1\nHost: a\nX-Empty:\nX-Odd: \xe4 \t b",
+        "POST / HTTP/1.1\nHost: a\nContent-Length: 0",
+    ],
+)
+async def test_heads_of_http1_that_are_unusual_pass(world2: Http2World, head: str) -> None:
+    _, served = await world2.http2(echo)
+    caller = await world2.gate.caller()
+    assert (await caller.ask(request(head))).status == 200
+    assert len(served.calls) == 1
+
+
+async def test_grpcs_errors_have_the_headers_of_their_project(world2: Http2World) -> None:
+    pool, _ = await world2.http2(maxqueue=1)
+    said = {"responseheaders": [{"name": "X-Shop", "value": "1"}]}
+    world2.gate.entries[-1].target.additions = Additions(ProjectAnswers.model_validate(said))
+    caller = await world2.caller()
+    waits = caller.request("/s.S/M", *GRPC, method="POST", body=message(b""))
+    await eventually(lambda: len(pool.queue) == 1)
+    answer = await caller.ask("/s.S/M", *GRPC, method="POST", body=message(b""))
+    assert (answer["grpc-status"], answer["x-shop"]) == ("8", "1")
+    caller.cancel(waits)
 
 
 async def test_requests_share_one_connection_and_count_as_concurrency(world2: Http2World) -> None:
