@@ -33,6 +33,15 @@ class Listeners:
         self._state = state
         self._status = status
 
+    async def reserve(self) -> None:
+        """All addresses that can be known before anything else is: one that cannot be had is then known, too."""
+        settings = self._settings
+        await self.sockets.reserve("public", "MAEL_PUBLIC_LISTEN", settings.public_listen)
+        await self.sockets.reserve("public-tls", "MAEL_PUBLIC_TLS_LISTEN", settings.public_tls_listen)
+        await self.sockets.reserve("admin", "MAEL_ADMIN_LISTEN", [settings.admin_listen])
+        if settings.internal_listen is not None and settings.internal_listen.port:
+            await self.sockets.reserve("internal", "MAEL_INTERNAL_LISTEN", [settings.internal_listen])
+
     async def admin(self, server: AdminServer) -> None:
         taken = await self.sockets.take("admin", "MAEL_ADMIN_LISTEN", [self._settings.admin_listen])
         await server.start([one.socket for one in taken])

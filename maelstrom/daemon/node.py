@@ -10,7 +10,6 @@ import asyncio
 import logging
 import os
 from collections.abc import Awaitable
-from pathlib import Path
 
 import maelstrom
 from maelstrom.api.server import AdminServer, AdminSettings
@@ -58,7 +57,7 @@ class Node:
         settings = self.settings
         # before all: nobody else works in this directory, and a former process of it is gone
         inheritance = self._inheritance
-        self._state = _state_directory(settings.state_dir, inheritance)
+        self._state = _state_directory(settings, inheritance)
         token = self._state.admin_token(settings.admin_token)
         self._registry = await Registry.open(settings.database_url, listen_url=settings.database_listen_url)
         parts = self._parts = build(settings, self._supervisor, self._registry, self._state)
@@ -108,6 +107,7 @@ class Node:
         self, parts: Parts, inheritance: Inheritance, state: StateDirectory, listeners: Listeners
     ) -> None:
         """Does all that can fail or takes time while the process before still serves; then it gives the node up."""
+        await listeners.reserve()
         await parts.view.refresh()
         await parts.runtime.reach()
         if parts.crew is not None:
@@ -171,7 +171,7 @@ class Node:
         """Returns when the new process has the node. Raises UpgradeFailed: then nothing has changed."""
         assert self._parts is not None, "started"
         assert self._state is not None, "opened first"
-        await successor.start(self._sockets.open, self._state.lock, lifeline)
+        await successor.start(self.settings, self._sockets.open, self._state.lock, lifeline)
         log.info("a new process is ready to follow", extra={"pid": successor.pid})
         try:
             await self._give_up(self._parts, successor)
@@ -273,8 +273,11 @@ class Node:
             self._state.close(handed_on=followed)
 
 
-def _state_directory(path: Path, inheritance: Inheritance | None) -> StateDirectory:
-    return StateDirectory.open(path) if inheritance is None else StateDirectory.inherit(path, inheritance.lock)
+def _state_directory(settings: Settings, inheritance: Inheritance | None) -> StateDirectory:
+    if inheritance is None:
+        return StateDirectory.open(settings.state_dir)
+    inheritance.check(settings)
+    return StateDirectory.inherit(settings.state_dir, inheritance.lock)
 
 
 async def _step(what: str, work: Awaitable[object]) -> None:

@@ -49,10 +49,15 @@ class Sockets:
 
         What systemd hands over under that name is used in place of the setting.
         """
-        taken = [one for one in self._handed if one.name == name and not one.wanted]
-        if taken:
+        taken = await self._find(name, setting, wanted)
+        if any(not one.wanted for one in taken):
             log.info("the %s listener uses the sockets handed over by the service manager, not %s", name, setting)
-        else:
+        self.open += taken
+        return taken
+
+    async def _find(self, name: str, setting: str, wanted: Sequence[Listen]) -> list[Listening]:
+        taken = [one for one in self._handed if one.name == name and not one.wanted]
+        if not taken:
             for listen in wanted:
                 known = [
                     one for one in self._handed if one.name == name and str(listen) in (one.wanted, str(one.bound))
@@ -64,8 +69,11 @@ class Sockets:
                         one.socket.close()
                     raise
         self._handed = [one for one in self._handed if one not in taken]
-        self.open += taken
         return taken
+
+    async def reserve(self, name: str, setting: str, wanted: Sequence[Listen]) -> None:
+        """Binds already what `take` will give. Raises InvalidSettings."""
+        self._handed += await self._find(name, setting, wanted)
 
     def close_unused(self) -> None:
         """What was handed over and nobody has taken: no setting asks for it any more."""

@@ -23,7 +23,8 @@ from maelstrom.activation.pool import Pool
 from maelstrom.daemon import foreground
 from maelstrom.daemon.handover import Former, Heir, Message
 from maelstrom.daemon.sockets import Listening
-from maelstrom.model.errors import UpgradeFailed
+from maelstrom.model.errors import InvalidSettings, Problem, UpgradeFailed
+from maelstrom.model.settings import Settings
 from maelstrom.workers.line import Line
 
 log = logging.getLogger("maelstrom.daemon")
@@ -51,13 +52,13 @@ class Successor:
     def pid(self) -> int:
         return 0 if self._process is None else self._process.pid
 
-    async def start(self, sockets: Iterable[Listening], lock: int, lifeline: int) -> None:
+    async def start(self, settings: Settings, sockets: Iterable[Listening], lock: int, lifeline: int) -> None:
         """Until it says that it could take over. Raises UpgradeFailed; then it is gone."""
         ours, theirs = socket.socketpair()
         with theirs:
             self._line = await Line.connect(ours, self._heard, self._lost)
             handed = [(one.name, one.wanted, one.socket.fileno()) for one in sockets]
-            self._line.send(["begin", lock, lifeline, handed])
+            self._line.send(["begin", lock, lifeline, handed, _identity(settings)])
             try:
                 self._process = self._started(theirs.fileno(), [lock, lifeline, *(fd for _, _, fd in handed)])
             except OSError as error:
@@ -151,6 +152,7 @@ class Inheritance:
         self._begun = asyncio.Event()
         self._switched = asyncio.Event()
         self._heir: Heir | None = None
+        self._identity: dict[str, str] = {}
         self._held: list[Message] = []  # until there is an heir
 
     @classmethod
@@ -166,6 +168,15 @@ class Inheritance:
         one._line = await Line.connect(end, one._heard, one._lost)
         await one._begun.wait()
         return one
+
+    def check(self, settings: Settings) -> None:
+        """Raises InvalidSettings for settings that make this another node."""
+        identity = _identity(settings)
+        changed = [name for name, text in identity.items() if self._identity.get(name, text) != text]
+        if changed:
+            hint = "it would be another node: stop this one and start it anew"
+            problems = (Problem(name, f"is another one than {self._identity[name]}", hint) for name in changed)
+            raise InvalidSettings(tuple(problems))
 
     async def switched(self) -> None:
         """Says that everything is prepared, and waits for the old process to give up what there must be one of."""
@@ -202,7 +213,8 @@ class Inheritance:
 
     def _heard(self, message: Message) -> None:
         match message:
-            case ["begin", int(lock), int(lifeline), list(handed), *_]:
+            case ["begin", int(lock), int(lifeline), list(handed), dict(identity), *_]:
+                self._identity = identity
                 for fd in (lock, lifeline):
                     os.set_inheritable(fd, False)
                 self.lock, self.lifeline = lock, lifeline
@@ -230,6 +242,15 @@ class Inheritance:
         self._switched.set()
         if self._heir is not None:
             self._heir.over()
+
+
+def _identity(settings: Settings) -> dict[str, str]:
+    """What makes a node another one."""
+    return {
+        "MAEL_STATE_DIR": str(settings.state_dir),
+        "MAEL_CLUSTER_NAME": settings.cluster_name,
+        "MAEL_NODE_NAME": settings.node_name,
+    }
 
 
 def _listening(name: str, wanted: str, fd: int) -> Listening:

@@ -91,6 +91,16 @@ async def test_sockets_of_the_former_process_serve_the_same_addresses(opened: li
     assert await public(sockets, opened, other) != [old]
 
 
+async def test_what_was_reserved_is_taken_later(opened: list[socket.socket]) -> None:
+    here = Listen(host="127.0.0.1", port=0)
+    sockets = Sockets()
+    await sockets.reserve("public", "MAEL_PUBLIC_LISTEN", [here])
+    assert sockets.open == []
+    (one,) = await public(sockets, opened, here)
+    assert reaches("127.0.0.1", one.bound.port)
+    assert sockets.open == [one]
+
+
 async def test_what_no_setting_asks_for_any_more_is_closed(opened: list[socket.socket]) -> None:
     former = Sockets()
     (old,) = await public(former, opened, Listen(host="127.0.0.1", port=0))
