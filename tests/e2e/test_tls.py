@@ -59,8 +59,14 @@ async def test_certificates_from_files_are_shown_and_replaced_without_a_restart(
     daemon.put(project(image, "shop.test"))
     secure, trust = daemon.ready["public_tls"], authority.trust()
     assert re.fullmatch(r"https://127\.0\.0\.1:\d+", secure)
-    status, first = await fetch(secure, "shop.test", trust)
-    assert status == 200
+    first: dict[str, Any] = {}
+
+    async def served() -> bool:
+        status, shown = await fetch(secure, "shop.test", trust)
+        first.update(shown)
+        return status == 200
+
+    await eventually(served, within=10, every=0.2)  # the workers may hear of the source a moment later
     async with (
         aiohttp.ClientSession() as session,
         session.get(f"{daemon.public}/x?y", headers={"Host": "shop.test"}, allow_redirects=False) as answer,
