@@ -214,26 +214,7 @@ def _sources(sources: Mapping[str, SourceNow]) -> Iterable[Metric]:
         (*labels, "state"),
         [((*row, one.state), 1) for row, one in rows],
     )
-    yield _gauge("maelstrom_source_inflight", "Requests open now.", labels, [(row, one.in_flight) for row, one in rows])
-    yield _gauge("maelstrom_source_polls_open", "Polls open now.", labels, [(row, one.polls_open) for row, one in rows])
-    yield _gauge(
-        "maelstrom_source_limit",
-        "maxconcurrency, over the cluster.",
-        labels,
-        [(row, one.limit) for row, one in rows if one.limit is not None],
-    )
-    yield _gauge(
-        "maelstrom_source_lease_capacity",
-        "Requests that this node may have open, of the limit.",
-        labels,
-        [(row, one.lease_capacity) for row, one in rows if one.lease_capacity is not None],
-    )
-    yield _gauge(
-        "maelstrom_source_inflight_highest",
-        "Most requests that were open at once since the node's start.",
-        labels,
-        [(row, one.most_in_flight) for row, one in rows if one.most_in_flight is not None],
-    )
+    yield from _open_at(labels, rows)
     yield _counter(
         "maelstrom_source_events",
         "What came of the source's work, by kind.",
@@ -249,6 +230,20 @@ def _sources(sources: Mapping[str, SourceNow]) -> Iterable[Metric]:
         labels,
         [(row, one.oldest_seconds) for row, one in rows if one.oldest_seconds is not None],
     )
+
+
+def _open_at(labels: Labels, rows: Sequence[tuple[Labels, SourceNow]]) -> Iterable[Metric]:
+    for name, text, values in (
+        ("inflight", "Requests open now.", [(row, one.in_flight) for row, one in rows]),
+        ("polls_open", "Polls open now.", [(row, one.polls_open) for row, one in rows]),
+        ("limit", "maxconcurrency, over the cluster.", [(row, one.limit) for row, one in rows]),
+        ("lease_capacity", "Requests that this node may have open, of the limit.",
+         [(row, one.lease_capacity) for row, one in rows]),
+        ("inflight_highest", "Most requests that were open at once since the node's start.",
+         [(row, one.most_in_flight) for row, one in rows]),
+    ):  # fmt: skip
+        known = [(row, value) for row, value in values if value is not None]
+        yield _gauge(f"maelstrom_source_{name}", text, labels, known)
 
 
 def _sandboxes(now: SandboxesNow) -> Iterable[Metric]:
