@@ -28,18 +28,18 @@ from maelstrom.registry.cron_opening import Writer
 from maelstrom.registry.registry import Registry
 from maelstrom.registry.view import View
 from maelstrom.runtime.docker import DockerRuntime
-from maelstrom.sources.aws_sqs import AwsSqs
-from maelstrom.sources.aws_step_functions import AwsStepFunctions
-from maelstrom.sources.cron import Cron
-from maelstrom.sources.dead_letters import DeadLetters
+from maelstrom.sources.aws.sqs import AwsSqs
+from maelstrom.sources.aws.step_functions import AwsStepFunctions
+from maelstrom.sources.cron.cron import Cron
 from maelstrom.sources.delivery import Means
 from maelstrom.sources.kind import Kind
-from maelstrom.sources.later import LaterAnswers, places
 from maelstrom.sources.owner import SourceOwner
 from maelstrom.sources.ports import Spawn
-from maelstrom.sources.sqs import SqsKind
-from maelstrom.sources.step_functions import StepFunctionsKind
-from maelstrom.sources.task_tokens import MessageTasks
+from maelstrom.sources.sqs.dead_letters import DeadLetters
+from maelstrom.sources.sqs.kind import SqsKind
+from maelstrom.sources.sqs.task_tokens import MessageTasks
+from maelstrom.sources.step_functions.kind import StepFunctionsKind
+from maelstrom.sources.step_functions.later import LaterAnswers, places
 from maelstrom.workers.crew import Crew
 
 MIB = 1 << 20

@@ -23,8 +23,8 @@ from maelstrom.model.component import ComponentKey
 from maelstrom.model.instance import InstanceStatus
 from maelstrom.model.source import EventSource, SourceKey
 from maelstrom.runtime.port import LogLine
-from maelstrom.sources.dead_letters import DeadLetters
 from maelstrom.sources.record import SourceStatus as RecordStatus
+from maelstrom.sources.sqs.dead_letters import DeadLetters
 
 if TYPE_CHECKING:
     from maelstrom.daemon.parts import Parts

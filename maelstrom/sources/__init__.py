@@ -7,14 +7,14 @@
     delivery one item: kept alive, admitted, worked, settled
     kind     what a kind must say
 
-    step_functions  tasks      outcome  what an answer means for one; pure
-    sqs      messages          sqs_queues  which queue is asked next      sqs_request  what a component gets, and says
-      sqs_custody   hidden, deleted, shown again            sqs_batches  what is said of messages, ten at a time
-      task_tokens   tasks that come in messages             reports, later  how and when tasks are answered
-    aws…     the only files that know boto3: clients, errors, the calls of each service
+    outcome  what an answer means for a task; pure
 
-    cron     what nobody pulls: runs by schedule, planned by the one node that has the role
-      cron_planner  what is due, and whose it is      cron_runs  the runs open here      cron_recorder  how they ended
+    step_functions/  tasks: how they are worked, how and when they are answered
+    sqs/             messages: which queue is asked next (`walk`), hidden, deleted, shown again (`custody`), what is
+                     said of them ten at a time (`batches`), tasks that come in them, dead letters
+    aws/             the only files that know boto3: clients, errors, the calls of each service
+    cron/            what nobody pulls: runs by schedule, planned by the one node that has the role (`planner`), the
+                     runs open here (`runs`), how they ended (`recorder`)
 
 A source's requests go to components by the same pools and limits as everybody's (`activation.work`).
 """

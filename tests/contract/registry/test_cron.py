@@ -17,7 +17,7 @@ from maelstrom.registry.cron import CronLedger
 from maelstrom.registry.cron_history import KEPT_RUNS
 from maelstrom.registry.cron_opening import Writer
 from maelstrom.registry.registry import Registry
-from maelstrom.sources.cron_ports import Ledger
+from maelstrom.sources.cron.ports import Ledger
 from tests.contract.registry.definitions import project
 from tests.fakes.cron import FakeLedger, Tables
 

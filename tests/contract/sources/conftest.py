@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from maelstrom.sources.aws import Lanes
-from maelstrom.sources.aws_step_functions import AwsStepFunctions
+from maelstrom.sources.aws.clients import Lanes
+from maelstrom.sources.aws.step_functions import AwsStepFunctions
 from tests.support.aws import CREDENTIALS, StandIn, stand_in
 
 

@@ -19,8 +19,8 @@ from maelstrom.model.errors import (
     OutputRefused,
     TaskGone,
 )
-from maelstrom.sources.aws import Lanes
-from maelstrom.sources.aws_step_functions import AwsStepFunctions
+from maelstrom.sources.aws.clients import Lanes
+from maelstrom.sources.aws.step_functions import AwsStepFunctions
 from maelstrom.sources.ports import TaskFailure
 from tests.support.aws import REGION, StandIn
 from tests.support.wait import eventually
@@ -198,7 +198,7 @@ async def test_a_poll_that_never_ran_is_not_run_after_its_cancellation(
 def test_an_open_poll_does_not_keep_a_process_from_ending(aws: StandIn, environ: pytest.MonkeyPatch, name: str) -> None:
     program = """
 import asyncio
-from maelstrom.sources.aws_step_functions import AwsStepFunctions
+from maelstrom.sources.aws.step_functions import AwsStepFunctions
 from maelstrom.sources.ports import TaskFailure
 
 async def main(name):
@@ -218,6 +218,6 @@ asyncio.run(main("%s"))
 
 
 def test_boto3_is_not_imported_before_it_is_needed() -> None:
-    program = "import sys, maelstrom.sources.aws_step_functions, maelstrom.sources.owner; print('boto3' in sys.modules)"
+    program = "import sys, maelstrom.sources.aws.step_functions, maelstrom.sources.owner; print('boto3' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=True)
     assert run.stdout == "False\n"

@@ -18,8 +18,8 @@ from maelstrom.model.errors import (
     MessageGone,
     QueueMissing,
 )
-from maelstrom.sources.aws import Lanes
-from maelstrom.sources.aws_sqs import AwsSqs
+from maelstrom.sources.aws.clients import Lanes
+from maelstrom.sources.aws.sqs import AwsSqs
 from maelstrom.sources.ports import Place, Sqs
 from tests.fakes.queues import FakeSqs
 from tests.support.aws import StandIn

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import pytest
 
 from maelstrom.model.errors import ActivityMissing, InvalidTaskToken, OutputRefused, TaskGone
-from maelstrom.sources.aws_step_functions import AwsStepFunctions
+from maelstrom.sources.aws.step_functions import AwsStepFunctions
 from maelstrom.sources.ports import StepFunctions, TaskFailure
 from tests.fakes.sources import FakeStepFunctions
 from tests.support.aws import Machine, StandIn, one_task

@@ -19,7 +19,7 @@ from maelstrom.registry.cron import CronLedger
 from maelstrom.registry.cron_opening import Writer
 from maelstrom.registry.registry import Registry
 from maelstrom.registry.view import View
-from maelstrom.sources.cron import Cron
+from maelstrom.sources.cron.cron import Cron
 from maelstrom.sources.delivery import Means
 from tests.fakes.sources import FakeWorker, Handler, TaskOwner, answer
 

@@ -11,15 +11,15 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from maelstrom.model.source import EventSource, SourceType
-from maelstrom.sources.aws import Lanes
-from maelstrom.sources.aws_sqs import AwsSqs
-from maelstrom.sources.aws_step_functions import AwsStepFunctions
+from maelstrom.sources.aws.clients import Lanes
+from maelstrom.sources.aws.sqs import AwsSqs
+from maelstrom.sources.aws.step_functions import AwsStepFunctions
 from maelstrom.sources.delivery import Means
 from maelstrom.sources.kind import Kind
-from maelstrom.sources.later import LaterAnswers
 from maelstrom.sources.owner import SourceOwner
-from maelstrom.sources.sqs import SqsKind
-from maelstrom.sources.step_functions import StepFunctionsKind
+from maelstrom.sources.sqs.kind import SqsKind
+from maelstrom.sources.step_functions.kind import StepFunctionsKind
+from maelstrom.sources.step_functions.later import LaterAnswers
 from tests.fakes.sources import FakeDesk, FakeView, FakeWorker, Handler, TaskOwner, component
 from tests.support.aws import Machine
 from tests.support.wait import eventually

@@ -11,8 +11,8 @@ import pytest
 
 from maelstrom.model.errors import BadRequest, Conflict, NotFound
 from maelstrom.model.source import EventSource, SourceKey, SqsSource
-from maelstrom.sources.aws_sqs import AwsSqs
-from maelstrom.sources.dead_letters import DeadLetters
+from maelstrom.sources.aws.sqs import AwsSqs
+from maelstrom.sources.sqs.dead_letters import DeadLetters
 from tests.fakes.sources import COMPONENT, source
 from tests.support.aws import StandIn
 from tests.support.wait import eventually

@@ -11,9 +11,9 @@ from typing import Any
 from maelstrom.model.source import EventSource, SourceType
 from maelstrom.sources.delivery import Means
 from maelstrom.sources.kind import Kind
-from maelstrom.sources.later import LaterAnswers
 from maelstrom.sources.owner import SourceOwner
-from maelstrom.sources.step_functions import StepFunctionsKind
+from maelstrom.sources.step_functions.kind import StepFunctionsKind
+from maelstrom.sources.step_functions.later import LaterAnswers
 from tests.fakes.sources import (
     SOURCE,
     FakeDesk,

@@ -15,7 +15,7 @@ import pytest
 from maelstrom.activation.work import WorkAnswer, WorkRequest
 from maelstrom.model.errors import Conflict, Draining, MaelstromError, Unavailable
 from maelstrom.model.source import CronSource, EventSource, SourceKey
-from maelstrom.sources.cron import Cron
+from maelstrom.sources.cron.cron import Cron
 from maelstrom.sources.delivery import Means
 from tests.fakes.cron import FakeLedger, FakeRole, Tables
 from tests.fakes.sources import COMPONENT, FakeView, FakeWorker, TaskOwner, after, answer

@@ -16,9 +16,9 @@ from maelstrom.model.errors import (
     TaskGone,
     Unavailable,
 )
-from maelstrom.sources.later import ANSWER_TIMEOUT, LaterAnswers, hashed, places
 from maelstrom.sources.outcome import OUTPUT_BYTES
 from maelstrom.sources.ports import HERE, Place, TaskFailure
+from maelstrom.sources.step_functions.later import ANSWER_TIMEOUT, LaterAnswers, hashed, places
 from tests.fakes.sources import SOURCE, FakeStepFunctions, answer, source
 from tests.support.virtual_time import in_virtual_time
 from tests.unit.sources.harness import Node, node

@@ -18,7 +18,7 @@ from maelstrom.sources.kind import Answered, Pause, Settled
 from maelstrom.sources.owner import SourceOwner
 from maelstrom.sources.ports import QueueMessage
 from maelstrom.sources.record import SourceRecord, SourceStatus
-from maelstrom.sources.sqs import SqsKind, TaskTokens
+from maelstrom.sources.sqs.kind import SqsKind, TaskTokens
 from tests.fakes.queues import FakeSqs, Sent
 from tests.fakes.sources import COMPONENT, FakeDesk, FakeLease, FakeView, FakeWorker, Handler, TaskOwner, after, answer
 from tests.fakes.sources import component as fake_component

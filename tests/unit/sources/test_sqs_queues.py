@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from maelstrom.sources.sqs_queues import LONGEST_WAIT, Walk, in_order
+from maelstrom.sources.sqs.walk import LONGEST_WAIT, Walk, in_order
 
 
 def url(name: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from maelstrom.model.source import EventSource, SourceKey, SqsSource
 from maelstrom.sources.ports import QueueMessage
-from maelstrom.sources.sqs_request import (
+from maelstrom.sources.sqs.request import (
     ATTRIBUTE_BYTES,
     ATTRIBUTES_BYTES,
     asked_pause,

@@ -19,7 +19,7 @@ from maelstrom.model.errors import (
 )
 from maelstrom.model.source import SourceKey
 from maelstrom.sources.ports import TaskFailure
-from maelstrom.sources.step_functions import worker_name
+from maelstrom.sources.step_functions.kind import worker_name
 from tests.fakes.sources import COMPONENT, SOURCE, FakeTask, after, answer, arn, source
 from tests.support.virtual_time import in_virtual_time
 from tests.unit.sources.harness import node

@@ -7,7 +7,7 @@ import random
 
 from maelstrom.model.errors import AwsUnavailable
 from maelstrom.sources.ports import TaskFailure
-from maelstrom.sources.task_tokens import MessageTasks
+from maelstrom.sources.sqs.task_tokens import MessageTasks
 from tests.fakes.sources import FakeStepFunctions, FakeTask, after, answer
 from tests.support.virtual_time import LoopClock, in_virtual_time
 from tests.unit.sources.test_sqs import Node, node, source

@@ -21,7 +21,7 @@ from maelstrom.model.dead_letters import DeadLetter, DeadLetterQueue, Redrive
 from maelstrom.model.errors import AwsRefused, BadRequest, Conflict, MaelstromError, NotFound, QueueMissing
 from maelstrom.model.source import EventSource, SqsSource
 from maelstrom.sources.ports import Place
-from maelstrom.sources.queue_calls import BATCH, Queues, arn_of, attributes_of, give_back, queue_name, receive, url_of
+from maelstrom.sources.sqs.calls import BATCH, Queues, arn_of, attributes_of, give_back, queue_name, receive, url_of
 
 LOOK_SECONDS = 30  # messages are hidden so long if a look dies
 LOOKING_SECONDS = 15.0  # a look takes no longer

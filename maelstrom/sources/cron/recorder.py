@@ -8,7 +8,7 @@ import logging
 from maelstrom.model.cron import Ended
 from maelstrom.model.errors import MaelstromError
 from maelstrom.plan.backoff import Backoff
-from maelstrom.sources.cron_ports import Ledger
+from maelstrom.sources.cron.ports import Ledger
 from maelstrom.sources.delivery import Means
 from maelstrom.sources.ports import Random
 

@@ -10,8 +10,8 @@ from concurrent.futures import Future
 from typing import Any
 
 from maelstrom.model.errors import AwsUnavailable, MaelstromError, MessageGone
-from maelstrom.sources.aws import CALL_SECONDS, Accounts, Client, Lanes
-from maelstrom.sources.aws_errors import refusal
+from maelstrom.sources.aws.clients import CALL_SECONDS, Accounts, Client, Lanes
+from maelstrom.sources.aws.errors import refusal
 from maelstrom.sources.ports import HERE, Place, QueueMessage, Told
 
 log = logging.getLogger("maelstrom.sources")

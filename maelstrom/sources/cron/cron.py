@@ -1,7 +1,7 @@
 """Cron on this node: what is known of each cron source, the runs that are open here, and the planner, which is at work
 on the one node that has the role.
 
-When it loses the role it plans no more; what it has begun goes on (see `cron_runs`).
+When it loses the role it plans no more; what it has begun goes on (see `runs`).
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from maelstrom.model.cron import Opened, Outcome
 from maelstrom.model.errors import Draining, MaelstromError, Unavailable
 from maelstrom.model.source import EventSource, SourceKey
 from maelstrom.model.stored import Snapshot
-from maelstrom.sources.cron_clock import ClusterClock
-from maelstrom.sources.cron_planner import Planner
-from maelstrom.sources.cron_ports import Ledger, Role, Tell
-from maelstrom.sources.cron_runs import STOPPED, Runs, Task, new_tick
+from maelstrom.sources.cron.clock import ClusterClock
+from maelstrom.sources.cron.planner import Planner
+from maelstrom.sources.cron.ports import Ledger, Role, Tell
+from maelstrom.sources.cron.runs import STOPPED, Runs, Task, new_tick
 from maelstrom.sources.delivery import Means
 from maelstrom.sources.ports import Random, View
 from maelstrom.sources.record import SourceRecord, SourceStatus

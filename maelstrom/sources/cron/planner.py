@@ -22,10 +22,10 @@ from maelstrom.model.source import EventSource
 from maelstrom.model.stored import Snapshot
 from maelstrom.plan.backoff import Backoff
 from maelstrom.plan.cron import Agenda, Timetable, Waits
-from maelstrom.sources.cron_clock import ClusterClock
-from maelstrom.sources.cron_ports import Ledger, Role, Tell
-from maelstrom.sources.cron_request import definition, schedule
-from maelstrom.sources.cron_runs import Runs, new_tick
+from maelstrom.sources.cron.clock import ClusterClock
+from maelstrom.sources.cron.ports import Ledger, Role, Tell
+from maelstrom.sources.cron.request import definition, schedule
+from maelstrom.sources.cron.runs import Runs, new_tick
 from maelstrom.sources.delivery import Means
 from maelstrom.sources.ports import Random, View
 

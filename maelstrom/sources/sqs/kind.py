@@ -1,7 +1,7 @@
 """AWS SQS: what is particular to its messages; `poller` does the rest.
 
     receive   hides a message for a short time
-    keep      hides it again and again while the request is open (`sqs_custody`)
+    keep      hides it again and again while the request is open (`custody`)
     200       deletes it; exactly 200
     else      leaves it to its redelivery, after `visibilitytimeout` or what Retry-After says
     refused   (stop, lost lease) shows it to others at once
@@ -24,9 +24,9 @@ from maelstrom.model.source import EventSource, SqsSource
 from maelstrom.sources.kind import INTERNAL, Answered, Outcome, Pause, Refused, Settled
 from maelstrom.sources.ports import Deferrable, Place, QueueMessage, Random, Spawn, Sqs
 from maelstrom.sources.record import SourceRecord
-from maelstrom.sources.sqs_custody import Custody, Held, hidden_seconds
-from maelstrom.sources.sqs_queues import MOST_WAITING, Walk
-from maelstrom.sources.sqs_request import asked_pause, retry_after, series, task_token, work_request
+from maelstrom.sources.sqs.custody import Custody, Held, hidden_seconds
+from maelstrom.sources.sqs.request import asked_pause, retry_after, series, task_token, work_request
+from maelstrom.sources.sqs.walk import MOST_WAITING, Walk
 
 log = logging.getLogger("maelstrom.sources")
 

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from maelstrom.model.errors import AwsNotConfigured, AwsUnavailable
 from maelstrom.runtime.threads import Workers
-from maelstrom.sources.aws_errors import translated
+from maelstrom.sources.aws.errors import translated
 from maelstrom.sources.ports import Place
 
 T = TypeVar("T")

@@ -26,7 +26,7 @@ from maelstrom.sources.kind import Settled
 from maelstrom.sources.outcome import OUTPUT_BYTES, TaskSuccess, failure, output_fault
 from maelstrom.sources.ports import HERE, AnswerDesk, Deferrable, Place, Random, Spawn, TaskFailure, TaskReports
 from maelstrom.sources.record import SourceRecord
-from maelstrom.sources.reports import Report, Reporter, send, settled_as
+from maelstrom.sources.step_functions.reports import Report, Reporter, send, settled_as
 
 log = logging.getLogger("maelstrom.sources")
 

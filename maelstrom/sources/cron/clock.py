@@ -6,7 +6,7 @@ It says which planned times have come, and nothing else. A step of it is noticed
 from __future__ import annotations
 
 from maelstrom.model.clock import Clock
-from maelstrom.sources.cron_ports import Ledger
+from maelstrom.sources.cron.ports import Ledger
 
 ASK_SECONDS = 10.0
 BACK_SECONDS = 1.0  # a clock that is set back by less only makes the next times come later

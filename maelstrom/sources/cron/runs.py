@@ -21,10 +21,10 @@ from maelstrom.model.errors import MaelstromError
 from maelstrom.model.source import EventSource
 from maelstrom.plan.backoff import Backoff
 from maelstrom.plan.cron import Waits
-from maelstrom.sources.cron_clock import ClusterClock
-from maelstrom.sources.cron_ports import Ledger
-from maelstrom.sources.cron_recorder import Recorder
-from maelstrom.sources.cron_request import definition, outcome, request
+from maelstrom.sources.cron.clock import ClusterClock
+from maelstrom.sources.cron.ports import Ledger
+from maelstrom.sources.cron.recorder import Recorder
+from maelstrom.sources.cron.request import definition, outcome, request
 from maelstrom.sources.delivery import DEFAULT_SECONDS, Means
 from maelstrom.sources.ports import Random
 from maelstrom.sources.record import SourceRecord

@@ -18,11 +18,11 @@ from maelstrom.model.clock import Clock
 from maelstrom.model.errors import ActivityMissing, InvalidTaskToken
 from maelstrom.model.source import EventSource, StepFunctionsSource
 from maelstrom.sources.kind import Answered, Outcome, Pause, Refused, Settled
-from maelstrom.sources.later import LaterAnswers
 from maelstrom.sources.outcome import failure, verdict
 from maelstrom.sources.ports import ActivityTask, Deferrable, Place, Random, StepFunctions, TaskFailure
 from maelstrom.sources.record import SourceRecord
-from maelstrom.sources.reports import Reporter
+from maelstrom.sources.step_functions.later import LaterAnswers
+from maelstrom.sources.step_functions.reports import Reporter
 
 log = logging.getLogger("maelstrom.sources")
 

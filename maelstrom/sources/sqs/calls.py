@@ -13,7 +13,7 @@ BATCH = 10
 
 
 class Queues(Protocol):
-    """`aws_sqs.AwsSqs`: any call of SQS by boto3's name for it, and queues by name."""
+    """`aws.sqs.AwsSqs`: any call of SQS by boto3's name for it, and queues by name."""
 
     def at(self, place: Place) -> Queues: ...
 

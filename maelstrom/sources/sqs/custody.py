@@ -17,7 +17,7 @@ from maelstrom.model.source import MAX_VISIBILITY_SECONDS, SourceKey
 from maelstrom.plan.backoff import Backoff
 from maelstrom.sources.ports import Place, QueueMessage, Random, Spawn, Sqs, Told
 from maelstrom.sources.record import SourceRecord
-from maelstrom.sources.sqs_batches import Batches
+from maelstrom.sources.sqs.batches import Batches
 
 log = logging.getLogger("maelstrom.sources")
 

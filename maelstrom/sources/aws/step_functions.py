@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from maelstrom.model.errors import MaelstromError
-from maelstrom.sources.aws import CALL_SECONDS, Accounts, Client, Lanes
+from maelstrom.sources.aws.clients import CALL_SECONDS, Accounts, Client, Lanes
 from maelstrom.sources.ports import HERE, ActivityTask, Place, TaskFailure
 
 log = logging.getLogger("maelstrom.sources")

@@ -16,8 +16,8 @@ from maelstrom.sources.kind import Answered, Pause, Settled
 from maelstrom.sources.outcome import verdict
 from maelstrom.sources.ports import Place, QueueMessage, Random, StepFunctions
 from maelstrom.sources.record import SourceRecord
-from maelstrom.sources.reports import Reporter
-from maelstrom.sources.sqs_request import task_token
+from maelstrom.sources.sqs.request import task_token
+from maelstrom.sources.step_functions.reports import Reporter
 
 log = logging.getLogger("maelstrom.sources")
 
@@ -25,7 +25,7 @@ HEARTBEAT_SECONDS = 4.0  # under the least HeartbeatSeconds that makes sense; AW
 
 
 class MessageTasks:
-    """Implements `sqs.TaskTokens`."""
+    """Implements `kind.TaskTokens`."""
 
     def __init__(self, service: StepFunctions, *, clock: Clock, random: Random) -> None:
         self._service = service

@@ -1,0 +1,1 @@
+"""Tasks of activities: how they are worked, told, and answered later."""
