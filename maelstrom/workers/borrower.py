@@ -11,101 +11,15 @@ from math import isfinite
 from typing import Any, Final
 
 from maelstrom.activation.instance import Instance
-from maelstrom.activation.pool import Pool, Waiter
+from maelstrom.activation.pool import Waiter
 from maelstrom.model.component import Component
-from maelstrom.model.errors import MaelstromError, NoRoute
-from maelstrom.model.instance import Address
+from maelstrom.model.errors import NoRoute
+from maelstrom.model.instance import Address, Receipt
+from maelstrom.workers.lent import LentPool, Ticket
 from maelstrom.workers.messages import Message, error_of
 
 KEEP_SECONDS: Final = 0.5  # an instance that was not used for so long is given back; less than any idle time-out
 SHORT_SECONDS: Final = 1.0  # so long after somebody had to ask for more, what there is is kept
-
-
-class Ticket:
-    """A waiter in a worker's pool: whoever serves it, both queues know."""
-
-    __slots__ = ("id", "patient", "pool", "waiter")
-
-    def __init__(self, pool: LentPool, id: int, waiter: Waiter) -> None:
-        self.pool = pool
-        self.id = id
-        self.waiter = waiter
-        self.patient = waiter.patient
-
-    def granted(self, instance: Instance) -> None:
-        self.pool.served_here(self)
-        self.waiter.granted(instance)
-
-    def refused(self, error: MaelstromError) -> None:
-        self.pool.served_here(self)
-        self.waiter.refused(error)
-
-    def seconds_left(self) -> float:
-        return self.waiter.seconds_left()
-
-    def fairness_key(self, by: str) -> bytes:
-        return self.waiter.fairness_key(by)
-
-
-class LentPool(Pool):
-    """A pool of lent slots. `instance.limit` is how many of its slots this worker has."""
-
-    __slots__ = ("_borrower", "pressed", "short_at", "tickets")
-
-    def __init__(self, component: Component, borrower: Borrower) -> None:
-        super().__init__(component, _nothing, _nothing)
-        self._borrower = borrower
-        self.pressed = False  # somebody else waits: nothing that is free is kept
-        self.short_at = float("-inf")  # monotonic; when there was last too little
-        self.tickets: dict[Waiter, Ticket] = {}
-
-    # what a door calls
-
-    def release(self, instance: Instance, now: float) -> None:
-        if self.pressed or instance.suspect or instance.state != "ready":
-            instance.limit -= 1  # first: nobody who waits here may take it
-            super().release(instance, now)
-            self._borrower.gives_back(instance, 1, 0)
-        else:
-            super().release(instance, now)
-
-    def withdraw(self, waiter: Waiter) -> bool:
-        ticket = self.tickets.get(waiter)
-        if ticket is None:
-            return False
-        self.served_here(ticket)
-        return super().withdraw(ticket)
-
-    def suspect(self, instance: Instance) -> None:
-        if instance.state == "ready" and not instance.suspect:
-            instance.suspect = True
-            self._borrower.doubts(instance)
-
-    def _enqueue(self, waiter: Waiter) -> None:
-        ticket = self._borrower.ticket(self, waiter)
-        super()._enqueue(ticket)
-        self.tickets[waiter] = ticket
-        self._borrower.wants(ticket)
-
-    # what the borrower and the tickets call
-
-    def served_here(self, ticket: Ticket) -> None:
-        """It waits no more, and the main process does not know yet."""
-        self.tickets.pop(ticket.waiter, None)
-        self._borrower.wants_no_more(ticket)
-
-    def serve(self, ticket: Ticket, instance: Instance) -> None:
-        """The slot that the main process granted to this very waiter."""
-        self.tickets.pop(ticket.waiter, None)
-        super().withdraw(ticket)
-        instance.in_flight += 1
-        self.in_flight += 1
-        ticket.waiter.granted(instance)
-
-    def refuse(self, ticket: Ticket, error: MaelstromError) -> None:
-        self.tickets.pop(ticket.waiter, None)
-        super().withdraw(ticket)
-        ticket.waiter.refused(error)
 
 
 class Holding:
@@ -183,18 +97,32 @@ class Borrower:
                 pool.refuse_all(NoRoute(f"{name} was removed"))
 
     def introduce(
-        self, component: str, id: str, version: int, host: str, port: int, ready_at: float, http2: bool
+        self,
+        component: str,
+        id: str,
+        version: int,
+        host: str,
+        port: int,
+        ready_at: float,
+        http2: bool,
+        woken: bool,
+        phases: dict[str, float],
     ) -> None:
-        """An instance of which slots will be lent."""
+        """An instance of which slots will be lent, or what is new of it since it was frozen."""
         pool = self.pools.get(component)
         if pool is None:
             return  # removed meanwhile; what is granted of it goes back
-        instance = Instance(id, pool.component.key, version, "", 0)
+        holding = self.holdings.get(id)
+        if holding is None:
+            instance = Instance(id, pool.component.key, version, "", 0)
+            instance.state = "ready"
+            pool.instances.append(instance)
+            holding = self.holdings[id] = Holding(pool, instance)
+        instance = holding.instance
         instance.address = Address(host, port, http2)
-        instance.state = "ready"
         instance.ready_at = ready_at
-        pool.instances.append(instance)
-        self.holdings[id] = Holding(pool, instance)
+        instance.woken = woken
+        instance.receipt = Receipt(phases)
 
     def grant(self, id: str, ticket_id: int, extra: int, doubts: int) -> None:
         """One slot for a waiter and some more. `doubts`: how many of ours had been heard when it was lent."""
@@ -282,10 +210,6 @@ class Borrower:
         self._next += 1
         ticket.id = self._next
         self.wants(ticket)
-
-
-def _nothing(pool: Pool) -> None:
-    """Mirrors start and stop nothing."""
 
 
 def _finite(moment: float) -> float | None:

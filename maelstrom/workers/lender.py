@@ -52,7 +52,7 @@ class Seeker:
 class Loan:
     """Slots of one instance that one worker has. As a link of the instance it is told when that is gone."""
 
-    __slots__ = ("_branch", "doubts", "gone", "instance", "pool", "slots", "spare")
+    __slots__ = ("_branch", "doubts", "gone", "instance", "pool", "ready_at", "slots", "spare")
 
     def __init__(self, branch: Branch, pool: Pool, instance: Instance) -> None:
         self._branch = branch
@@ -62,6 +62,7 @@ class Loan:
         self.spare = 0  # of them, as the worker last told, not in use
         self.doubts = 0  # how often the worker has said that the instance is suspect
         self.gone = False
+        self.ready_at: float | None = None  # of the instance, as the worker knows it; a wake makes it another
 
     def lost(self) -> None:
         self.gone = True
@@ -224,6 +225,8 @@ class Lender:
             loan = branch.loans[instance.id] = Loan(branch, pool, instance)
             instance.links.add(loan)
             branch.borrows.add(pool)
+        if loan.ready_at != instance.ready_at:
+            loan.ready_at = instance.ready_at
             branch.send(_introduction(pool, instance))
         loan.slots += 1
         extra = self._extra(pool, loan)
@@ -281,4 +284,6 @@ def _introduction(pool: Pool, instance: Instance) -> Message:
         address.port,
         instance.ready_at,
         address.http2,
+        instance.woken,
+        instance.receipt.phases,
     ]

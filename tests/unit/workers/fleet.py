@@ -10,8 +10,9 @@ from maelstrom.activation.pool import Pool
 from maelstrom.model.component import Component, ComponentDefinition, ComponentKey
 from maelstrom.model.errors import MaelstromError
 from maelstrom.model.instance import Address
-from maelstrom.workers.borrower import Borrower, LentPool
+from maelstrom.workers.borrower import Borrower
 from maelstrom.workers.lender import Branch, Lender
+from maelstrom.workers.lent import LentPool
 from maelstrom.workers.messages import Decoder, Message, encode
 
 KEY = ComponentKey("shop", "web")

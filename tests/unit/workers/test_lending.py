@@ -270,3 +270,22 @@ def test_a_deadline_is_known_to_the_main_process() -> None:
     fleet.now += 2.0
     (seeker,) = fleet.pool.queue
     assert seeker.seconds_left() == 3.0
+
+
+def test_a_worker_knows_how_an_instance_became_ready_also_after_a_wake() -> None:
+    fleet = Fleet(1, [1])
+    (worker,) = fleet.workers
+    (instance,) = fleet.made
+    for ready_at, woken, phases in ((101.0, False, {"start": 90.0}), (140.0, True, {"wake": 9.0})):
+        instance.ready_at, instance.woken, instance.receipt.phases = ready_at, woken, phases
+        first = asked(worker)
+        fleet.settle()
+        assert first.instance is not None
+        known = first.instance
+        assert (known.ready_at, known.woken, known.receipt.phases) == (ready_at, woken, phases)
+        worker.end(first)
+        fleet.now += 5.0
+        worker.borrower.look()
+        fleet.settle()
+        assert instance.in_flight == 0
+    assert len(worker.pool.instances) == 1
