@@ -73,7 +73,8 @@ class Sockets:
 
     async def reserve(self, name: str, setting: str, wanted: Sequence[Listen]) -> None:
         """Binds already what `take` will give. Raises InvalidSettings."""
-        self._handed += await self._find(name, setting, wanted)
+        found = await self._find(name, setting, wanted)
+        self._handed += found
 
     def close_unused(self) -> None:
         """What was handed over and nobody has taken: no setting asks for it any more."""

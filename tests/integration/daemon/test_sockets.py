@@ -99,6 +99,9 @@ async def test_what_was_reserved_is_taken_later(opened: list[socket.socket]) -> 
     (one,) = await public(sockets, opened, here)
     assert reaches("127.0.0.1", one.bound.port)
     assert sockets.open == [one]
+    heir = Sockets(sockets.open)
+    await heir.reserve("public", "MAEL_PUBLIC_LISTEN", [here])
+    assert await public(heir, opened, here) == [one]
 
 
 async def test_what_no_setting_asks_for_any_more_is_closed(opened: list[socket.socket]) -> None:
