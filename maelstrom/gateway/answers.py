@@ -67,7 +67,6 @@ REASONS: Final = {
 _ACCEPT: Final = re.compile(rb"^accept:(.*?)\r?$", re.IGNORECASE | re.MULTILINE)
 _RETRY_AFTER_SECONDS: Final = 1
 NO_RECEIPT: Final[Mapping[str, float]] = {}
-NO_RECEIPT: Final[Mapping[str, float]] = {}
 
 
 def code_of(error: MaelstromError) -> str:

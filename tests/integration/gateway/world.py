@@ -23,7 +23,6 @@ from tests.support.wait import eventually
 
 SECONDS = 5.0  # for anything that must happen at once
 SELF = ComponentKey("shop", "caller")  # who calls on the internal listener, as far as it knows
-SELF = ComponentKey("shop", "caller")  # who calls on the internal listener, as far as it knows
 
 
 class Stream:
@@ -274,7 +273,6 @@ class World:
     entries: list[RouteEntry[Route]] = field(default_factory=list)
     clock: Clock = field(default_factory=lambda: Clock())
     book: Book = field(default_factory=lambda: Book())
-    book: Book = field(default_factory=lambda: Book())
 
     async def component(
         self, *scripts: Script, name: str = "web", host: str = "", prefix: str = "/", strip: bool = False, **fields: Any
@@ -336,17 +334,6 @@ class World:
         await eventually(lambda: not self.in_flight and not any(pool.queue for pool in self.pools.values()))
         for pool in self.pools.values():
             assert [i.in_flight for i in pool.instances] == [0] * len(pool.instances)
-
-
-@dataclass
-class Book:
-    """Whose an address is."""
-
-    addresses: dict[str, ComponentKey] = field(default_factory=lambda: {"127.0.0.1": SELF})
-    settled: bool = True
-
-    def find(self, address: str) -> ComponentKey | None:
-        return self.addresses.get(address)
 
 
 @dataclass
