@@ -97,10 +97,11 @@ class Node:
         parts.owner.start()
         parts.cron.start()
         self._supervisor.keep("cron", parts.cron.run)
-        registry, beat = self._registry, settings.beat_seconds
-        self._supervisor.keep("report", lambda: keep_report(registry, status, beat))
         if parts.crew is not None:
             await parts.crew.ready()
+        # the others are told of a node that serves
+        registry, beat = self._registry, settings.beat_seconds
+        self._supervisor.keep("report", lambda: keep_report(registry, status, beat))
         self._serves(self._state, status)
 
     async def _follow_on(

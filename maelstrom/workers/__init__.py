@@ -22,6 +22,6 @@ containers, is refused when the queue is full, or told why a start failed. While
 *pressed*: it gives back each slot as it becomes free. Otherwise it passes slots on to its own waiters, and what it has
 not used for half a second goes back; so an instance that has no slots lent is idle, and may be stopped.
 
-`lender`, `lent`, `borrower`, `counts`, `messages`, `briefing` and `orphans` decide, without any input or output; `line` is
-the socket between the two, `worker` one process, `seat` its place in the main process, `crew` all of them.
+`lender`, `lent`, `borrower`, `counts`, `messages`, `briefing` and `orphans` decide, without any input or output; `line`
+is the socket between the two, `worker` one process, `seat` its place in the main process, `crew` all of them.
 """
