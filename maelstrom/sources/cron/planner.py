@@ -33,8 +33,7 @@ log = logging.getLogger("maelstrom.sources")
 
 LONGEST_PAUSE = 10.0  # s between two looks at the clock and at others' open runs
 SHORTEST_PAUSE = 0.001
-IDLE_SECONDS = 1.0
-NEVER = float("-inf")
+IDLE_SECONDS, NEVER = 1.0, float("-inf")
 MOST_REMEMBERED = 10_000
 AGAIN = Backoff(first=0.2, cap=5.0)
 TICKS_AT_ONCE = 200  # in one transaction
