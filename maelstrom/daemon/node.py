@@ -99,10 +99,7 @@ class Node:
         self._supervisor.keep("cron", parts.cron.run)
         if parts.crew is not None:
             await parts.crew.ready()
-        # the others are told of a node that serves
-        registry, beat = self._registry, settings.beat_seconds
-        self._supervisor.keep("report", lambda: keep_report(registry, status, beat))
-        self._serves(self._state, status)
+        self._serves(self._state, self._registry, status)
 
     async def _follow_on(
         self, parts: Parts, inheritance: Inheritance, state: StateDirectory, listeners: Listeners
@@ -134,9 +131,10 @@ class Node:
         if parts.crew is not None:
             parts.crew.start()
 
-    def _serves(self, state: StateDirectory, status: Status) -> None:
+    def _serves(self, state: StateDirectory, registry: Registry, status: Status) -> None:
         """Says so to whom it may concern."""
         status.serving = True
+        self._supervisor.keep("report", lambda: keep_report(registry, status, self.settings.beat_seconds))
         self._sockets.close_unused()
         known = {"pid": os.getpid(), "node": self.settings.node_name, "version": maelstrom.__version__}
         state.write_ready({**known, **status.addresses, "public_all": status.public_all})

@@ -133,8 +133,8 @@ class Settings(BaseModel):
         default=1,
         ge=1,
         le=256,
-        description="Processes of the public gateway, for more than one core; each takes about 30 MiB. 1: the node's own"
-        " process serves it. Limits of containers hold over all of them; limits of connections are for each.",
+        description="Processes of the public gateway, for more than one core; each takes about 30 MiB. 1: the node's"
+        " own process serves it. Limits of containers hold over all of them; limits of connections are for each.",
     )
     trusted_proxies: tuple[str, ...] = Field(
         default=(),
@@ -142,8 +142,8 @@ class Settings(BaseModel):
     )
     proxy_protocol: tuple[str, ...] = Field(
         default=(),
-        description="Addresses and networks of balancers that speak the PROXY protocol (v1 or v2), comma separated: each"
-        " of their connections to the public gateway must begin with its header, and no other may.",
+        description="Addresses and networks of balancers that speak the PROXY protocol (v1 or v2), comma separated:"
+        " each of their connections to the public gateway must begin with its header, and no other may.",
     )
     max_connections_per_client: int = Field(
         default=10_000,
