@@ -38,6 +38,7 @@ from maelstrom.model.errors import (
 )
 
 if TYPE_CHECKING:
+    from maelstrom.gateway.doorkeeper import Host
     from maelstrom.gateway.inside import Inside
     from maelstrom.gateway.listener import Listener
     from maelstrom.model.component import ComponentKey
@@ -96,7 +97,7 @@ class Client(Spoken):
         self.peer = b""
         self.local = b""
         self.trusted = False
-        self.caller: ComponentKey | None = None  # on the internal listener
+        self.caller: ComponentKey | Host | None = None  # on the internal listener
         self.watched_at = inf
         self._input = b""  # read, not yet used
         self._remembered: Prepared | None = None
@@ -196,6 +197,9 @@ class Client(Spoken):
 
     def _prepare(self, data: bytes) -> tuple[Prepared | None, int]:
         """(what to begin, None if the gateway has answered itself; bytes read, 0 if the head is not complete)."""
+        last = self._remembered
+        if last is not None and self._pattern is not None and self._again(self._pattern, last, data):
+            return last, last.head.end
         if data.startswith(b"\r\n"):  # empty lines before a request have no meaning (RFC 9112, 2.2)
             empty = _EMPTY_LINES.match(data)
             return None, 2 if empty is None else empty.end()
@@ -226,6 +230,15 @@ class Client(Spoken):
             return None, head.end
         self._remembered = prepared if head.end <= REMEMBERED_HEAD else None
         return prepared, head.end
+
+    def _again(self, pattern: Pattern, last: Prepared, data: bytes) -> bool:
+        """Whether `last` now stands for `data`, which differs from it only as the pattern allows."""
+        return (
+            last.head is pattern.head
+            and last.way.epoch == self.gateway.epoch
+            and not last.target.pool.closed
+            and pattern.again(last, data)
+        )
 
     def _read_head(self, data: bytes) -> RequestHead | None:
         head = self._pattern.read(data) if self._pattern is not None else None

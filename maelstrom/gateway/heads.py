@@ -63,7 +63,7 @@ _USUAL: Final = {
 
 
 class RequestHead:
-    """One request's head. `lines` are the header lines that go on, each with its CRLF. Not changed once made."""
+    """One request's head. `lines` are the header lines that go on, each with its CRLF. Changed by patterns.py alone."""
 
     __slots__ = ("end", "first", "flags", "host", "length", "lines", "special")
 

@@ -6,7 +6,7 @@ pattern reads, `request_head` reads alike; what does not fit is left to that. Pu
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from maelstrom.gateway.first_lines import F_OLD, FIRST_LINES
 from maelstrom.gateway.heads import RequestHead
@@ -23,6 +23,9 @@ from maelstrom.gateway.lines import (
     TEXT,
 )
 
+if TYPE_CHECKING:
+    from maelstrom.gateway.requests import Prepared
+
 _STEADY: Final = frozenset((PASS, HOST, REQUEST_ID, KEEP_ALIVE, CHUNKED))
 _CHANGING_MAX: Final = 4
 
@@ -30,10 +33,11 @@ _CHANGING_MAX: Final = 4
 class Pattern:
     """One head with gaps: what stands between them, as it comes (`_sent`) and as it goes on (`_kept`)."""
 
-    __slots__ = ("_flags", "_head", "_ids", "_kept", "_sent")
+    __slots__ = ("_begin", "_flags", "_ids", "_kept", "_sent", "head")
 
-    def __init__(self, head: RequestHead, sent: list[bytes], kept: list[bytes], ids: list[bool]) -> None:
-        self._head = head
+    def __init__(self, head: RequestHead, sent: list[bytes], kept: list[bytes], ids: list[bool], first: bytes) -> None:
+        self.head = head  # the one that it was made of
+        self._begin = first + sent[0]  # all before the first gap, where the first line is the same, too
         self._sent = sent
         self._kept = kept
         self._ids = ids  # which of the gaps is an X-Request-Id
@@ -61,7 +65,7 @@ class Pattern:
             kept.append(b"\r\n")
         sent[-1] += b"\r\n"
         fits = len(ids) <= _CHANGING_MAX and len(raw) <= MAX_HEAD
-        return cls(head, sent, kept, ids) if fits else None
+        return cls(head, sent, kept, ids, raw[: raw.index(b"\r\n")]) if fits else None
 
     def read(self, data: bytes) -> RequestHead | None:
         """What `request_head` reads in `data`; None if it does not fit. Raises Malformed for a bad first line."""
@@ -69,21 +73,45 @@ class Pattern:
         sent = self._sent
         if line_end < 0 or not data.startswith(sent[0], line_end):
             return None
-        pos = line_end + len(sent[0])
         parts = [self._kept[0]]
-        for n, is_id in enumerate(self._ids, 1):
-            value_end = data.find(b"\r\n", pos)
-            if value_end < 0 or not data.startswith(sent[n], value_end):
-                return None
-            value = data[pos:value_end]
-            if SANE_ID.fullmatch(value) is None if is_id else value.translate(None, TEXT):
-                return None
-            parts += (value, self._kept[n])
-            pos = value_end + len(sent[n])
-        if pos > MAX_HEAD:
+        pos = self._fill(data, line_end + len(sent[0]), parts)
+        if not pos:
             return None
-        base = self._head
+        base = self.head
         first = FIRST_LINES[data[:line_end]]
         if first is not base.first and (first.flags & F_OLD or first.authority):
             return None
         return RequestHead(pos, first, first.flags | self._flags, base.length, base.host, b"".join(parts), None)
+
+    def again(self, prepared: Prepared, data: bytes) -> bool:
+        """Makes `prepared`, which is of `head`, what `data` makes of it; False, and nothing done, if that does not fit.
+
+        Only while no request is under way: what is known of the last one is written over.
+        """
+        begin = self._begin
+        if not data.startswith(begin):
+            return False
+        parts = [self._kept[0]]
+        pos = self._fill(data, len(begin), parts)
+        if not pos:
+            return False
+        head, way = self.head, prepared.way
+        head.end = pos
+        head.lines = lines = b"".join(parts)
+        prepared.raw = data if pos == len(data) else data[:pos]
+        prepared.forward = b"%b%b%b" % (way.before, lines, way.after)
+        return True
+
+    def _fill(self, data: bytes, pos: int, parts: list[bytes]) -> int:
+        """Reads the gaps from `pos` on, adds them and what stands between them to `parts`; the head's end, 0: none."""
+        sent, kept = self._sent, self._kept
+        for n, is_id in enumerate(self._ids, 1):
+            value_end = data.find(b"\r\n", pos)
+            if value_end < 0 or not data.startswith(sent[n], value_end):
+                return 0
+            value = data[pos:value_end]
+            if SANE_ID.fullmatch(value) is None if is_id else value.translate(None, TEXT):
+                return 0
+            parts += (value, kept[n])
+            pos = value_end + len(sent[n])
+        return pos if pos <= MAX_HEAD else 0

@@ -17,6 +17,12 @@ _REQUESTS = [
     b"GET / HTTP/1.0\r\n\r\n",
     b"GET http://a/x HTTP/1.1\r\nHost: a\r\nMaelstrom-Deadline: 1\r\n\r\n",
     b"OPTIONS * HTTP/1.1\r\nHost: a\r\nX-Request-Id: 1\r\n\r\n",
+    # One client again and again: from the third request on only what differs is looked at.
+    b"".join(
+        b"GET /k HTTP/1.1\r\nHost: a\r\nX-Request-Id: %d\r\nCookie: n=%d\r\nAccept: */*\r\n\r\n" % (n, n)
+        for n in range(5)
+    ),
+    b"".join(b"PUT /k HTTP/1.1\r\nHost: a\r\nCookie: n=%d\r\nContent-Length: 2\r\n\r\nok" % n for n in range(5)),
     *PASSED_REQUESTS.values(),
 ]
 _REFUSED = [data for data, _ in REFUSED_REQUESTS.values() if len(data) < 1000]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from maelstrom.gateway import Policy
+from maelstrom.gateway import AccessLog, Policy
 from maelstrom.gateway.policy import networks
 from tests.integration.gateway.world import GET, Conversation, Head, Message, World, friendly, request, world
 
@@ -225,3 +225,22 @@ class TestInternal:
         caller = await gate.caller(gate.internal)
         answer = await caller.ask(request(f"GET {path} HTTP/1.1\nHost: a"))
         assert (answer.status, answer.code) == (404, "no_route")
+
+
+ASKED = [(path, str(n)) for n, path in enumerate(["/a", "/a", "/a", "/b", "/a", "/a", "/a", "/a", "/a"])]
+
+
+async def test_requests_of_one_client_that_differ_in_little_are_told_apart(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "maelstrom.access")
+    async with world(access=AccessLog(1.0)) as gate:
+        await gate.component(friendly)
+        caller = await gate.caller()
+        for path, n in ASKED:
+            id = "no id!" if n == "5" else f"id-{n}"
+            lines = f"GET {path} HTTP/1.1\nHost: a\nX-Request-Id: {id}\nAccept: */*\nCookie: n={n}"
+            assert (await caller.ask(request(lines))).status == 200
+        heads = gate.containers[0].requests
+        assert [(head.first.split(" ")[1], head["cookie"]) for head in heads] == [(p, f"n={n}") for p, n in ASKED]
+        told = [head["x-request-id"] for head in heads]
+        assert told == [getattr(record, "request_id", None) for record in caplog.records]
+        assert told[:5] + told[6:] == [f"id-{n}" for _, n in ASKED if n != "5"]
