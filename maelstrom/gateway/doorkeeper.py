@@ -1,8 +1,8 @@
 """Who calls on the internal listener, and whom he may call.
 
-A caller is known by the address of its container, looked up when it connects. What cannot be looked up is a stranger:
-the host's own programs, containers of others, and everybody where containers are behind the addresses of something
-else. It must not know how it is found out whose an address is.
+A caller is known by the address of its container, looked up when it connects. The host's own programs may call all:
+they get to every container without us. What cannot be looked up is a stranger: containers of others, and everybody
+where containers are behind the addresses of something else. It must not know how it is found out whose an address is.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Container
+from enum import Enum
 from typing import TYPE_CHECKING, Final, Protocol
 
 from maelstrom.model.callers import ANYONE
@@ -27,6 +28,12 @@ WAIT_SECONDS: Final = 5.0  # for the engine to say what address it has given to 
 LOOK_SECONDS: Final = 0.005
 LOG_SECONDS: Final = 60.0  # between two lines about the same caller and component
 MAX_TOLD: Final = 1000
+
+
+class Host(Enum):
+    """Who calls from the address that it calls."""
+
+    HOST = "the host"
 
 
 class Callers(Protocol):
@@ -55,6 +62,9 @@ class Doorkeeper:
         """A new connection; it is not read before it is known whose it is."""
         if self._callers is None or not self.by_address:
             return
+        if address == client.transport.get_extra_info("sockname")[0].removeprefix("::ffff:"):
+            client.caller = Host.HOST
+            return
         client.caller = self._callers.find(address)
         if client.caller is None and not self._callers.settled:
             client.gateway.call_soon(self._hold, client)  # the loop begins to read after this
@@ -79,16 +89,17 @@ class Doorkeeper:
         callee = pool.component.key
         if may_call(client.caller, callee, pool.component.definition.allow):
             return
-        who = client.caller.full_name if client.caller is not None else client.peer.decode()
+        caller = client.caller
+        who = caller.full_name if isinstance(caller, ComponentKey) else client.peer.decode()
         self._tell(who, callee.full_name)
-        if client.caller is None:
+        if not isinstance(caller, ComponentKey):
             raise Forbidden(
                 "the caller is not known as a container of this node",
                 hint=f"call from a component; `allow: ['{ANYONE}']` lets in whoever gets to the internal listener",
             )
         raise Forbidden(
             f"{who} may not call {callee.full_name}",
-            hint=f"name {client.caller.project} or {who} in `allow` of {callee.full_name}",
+            hint=f"name {caller.project} or {who} in `allow` of {callee.full_name}",
         )
 
     def _tell(self, who: str, callee: str) -> None:
@@ -101,9 +112,9 @@ class Doorkeeper:
         log.warning("%s may not call %s: refused", who, callee, extra={"caller": who, "component": callee})
 
 
-def may_call(caller: ComponentKey | None, callee: ComponentKey, allow: Container[str]) -> bool:
+def may_call(caller: ComponentKey | Host | None, callee: ComponentKey, allow: Container[str]) -> bool:
     """`caller`: None for a stranger, whom only `*` lets in; `allow`: the callee's list."""
-    if ANYONE in allow:
+    if ANYONE in allow or caller is Host.HOST:
         return True
     if caller is None:
         return False

@@ -22,6 +22,7 @@ from maelstrom.plan.routes import RouteEntry, RouteTable
 from tests.support.wait import eventually
 
 SECONDS = 5.0  # for anything that must happen at once
+CONTAINER = "127.0.0.9"  # a caller with another address than the one it calls
 SELF = ComponentKey("shop", "caller")  # who calls on the internal listener, as far as it knows
 
 
@@ -303,9 +304,11 @@ class World:
         pool.grant()
         return instance
 
-    async def caller(self, listener: Listener | None = None) -> Caller:
+    async def caller(self, listener: Listener | None = None, address: str | None = None) -> Caller:
+        """`address`: its own, a local one."""
         host, port = (listener or self.public).address
-        reader, writer = await asyncio.open_connection(host, port, limit=1 << 22)
+        local = (address, 0) if address is not None else None
+        reader, writer = await asyncio.open_connection(host, port, limit=1 << 22, local_addr=local)
         caller = Caller(reader, writer)
         self.callers.append(caller)
         return caller
@@ -340,7 +343,7 @@ class World:
 class Book:
     """Whose an address is."""
 
-    addresses: dict[str, ComponentKey] = field(default_factory=lambda: {"127.0.0.1": SELF})
+    addresses: dict[str, ComponentKey] = field(default_factory=lambda: {CONTAINER: SELF})
     settled: bool = True
 
     def find(self, address: str) -> ComponentKey | None:
