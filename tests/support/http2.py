@@ -122,14 +122,16 @@ class Http2Caller:
 
     async def upload(self, stream: int, body: bytes) -> None:
         """All of it, as far as the windows allow."""
-        while body:
+        left = memoryview(body)
+        while left:
             room = min(self.http2.local_flow_control_window(stream), 16_384)
             if room <= 0:
                 await self.read()
                 continue
-            self.http2.send_data(stream, body[:room])
-            body = body[room:]
+            self.http2.send_data(stream, left[:room])
+            left = left[room:]
             self.flush()
+            await self.writer.drain()
         self.http2.end_stream(stream)
         self.flush()
 

@@ -11,6 +11,7 @@ from h2.events import PingAckReceived
 from hyperframe.frame import GoAwayFrame
 
 from maelstrom.gateway import AccessLog, Limits
+from maelstrom.gateway.client import Client
 from tests.integration.gateway.secure import Secure, secure_world
 from tests.integration.gateway.world import Conversation, Message, friendly
 from tests.support.wait import eventually
@@ -343,6 +344,33 @@ async def test_a_client_that_takes_nothing_stops_its_container_not_the_others(se
     other.increment_flow_control_window(65536)
     assert (await caller.ask("/small")).body == b"hello"
     caller.cancel(stream)
+    await secure.gate.at_rest()
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["a container that reads nothing", "no container yet"])
+async def test_a_client_sends_no_more_than_is_taken(secure: Secure, there: bool) -> None:
+    async def script(talk: Conversation) -> None:
+        await talk.head()
+        talk.stop_reading()
+        await asyncio.sleep(60)
+
+    pool = await secure.gate.component(*([script] if there else []), prefix="/")
+    caller = await secure.caller()
+    stream = caller.request(method="POST", end=False)
+    uploading = asyncio.create_task(caller.upload(stream, bytes(1 << 26)))
+    await eventually(lambda: pool.demand == 1)
+    connection = await secure.connection()
+    await eventually(lambda: connection.streams)
+    [inside] = connection.streams.values()
+    assert isinstance(inside.protocol, Client)
+    assert inside.protocol.exchange is not None
+    exchange, before = inside.protocol.exchange, -1
+    while before != exchange.received:
+        before = exchange.received
+        await asyncio.sleep(0.1)
+    assert exchange.received <= (32 << 20 if there else 1 << 19)  # the system's own buffers take some
+    uploading.cancel()
+    caller.close()
     await secure.gate.at_rest()
 
 
