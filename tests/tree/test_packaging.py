@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import tomllib
@@ -35,6 +36,14 @@ def test_every_requirement_is_pinned_with_its_hash(kind: str) -> None:
 def test_sets_of_requirements_agree() -> None:
     whole = pins("test")
     assert {n: v for kind in SETS for n, v in pins(kind).items() if whole.get(n) != v} == {}
+
+
+def test_what_can_be_compiled_is_there() -> None:
+    tree = ast.parse((ROOT / "setup.py").read_text())
+    assigned = {ast.unparse(node.targets[0]): node.value for node in tree.body if isinstance(node, ast.Assign)}
+    compiled = ast.literal_eval(assigned["COMPILED"])
+    assert [path for path in compiled if not (ROOT / path).is_file()] == []
+    assert f'"mypy=={pins("test")["mypy"]}"' in (ROOT / "setup.py").read_text(), "built by what it is tested with"
 
 
 def test_no_file_names_a_package_registry() -> None:
