@@ -18,7 +18,7 @@ from tools.machine import ROOT, WORK, Failure, guarded, run, step
 
 COPY = WORK / "compiled"
 PARTS = ("maelstrom", "migrations", "tests", "tools", "benchmarks", "docs", "examples", "pyproject.toml", "setup.py")
-SUITE = ("tests/unit/gateway", "tests/unit/activation", "tests/fuzz", "tests/integration/gateway")
+SUITE = ("tests/unit/gateway", "tests/unit/activation", "tests/unit/workers", "tests/fuzz", "tests/integration/gateway")
 _STAMP = COPY / "sources"
 _PROOF = "import maelstrom.gateway.client as client; raise SystemExit(not client.__file__.endswith('.so'))"
 

@@ -10,8 +10,17 @@ from typing import Any, Final
 from maelstrom.gateway.stats import CodeStats, ComponentStats, GatewayStats
 
 NOW: Final = "connections"  # how many there are, not how many there were
-_OF_ALL: Final = tuple(name for name in GatewayStats.__slots__ if name not in ("components", NOW))
-_OF_ONE: Final = tuple(name for name in ComponentStats.__slots__ if name != "codes")
+_OTHERS: Final = ("components", "codes", "requests", NOW)
+
+
+def _sums(kind: type) -> tuple[str, ...]:
+    """Names of its counters, also where it is compiled and has no slots to look at."""
+    names = (name for name in dir(kind) if not name.startswith("_") and name not in _OTHERS)
+    return tuple(name for name in names if not callable(getattr(kind, name)))
+
+
+_OF_ALL: Final = _sums(GatewayStats)
+_OF_ONE: Final = _sums(ComponentStats)
 
 
 def take(stats: GatewayStats) -> dict[str, Any]:

@@ -138,13 +138,18 @@ class Lender:
             self._review(pool)
 
     def settle(self, branch: Branch, held: Mapping[Host, int]) -> int:
-        """Its process is gone: its slots come back but for `held`, by the instance's address; how many did not."""
+        """Its process is gone: its slots come back, how many did not.
+
+        `held`: connections that a container has not closed yet, by its address.
+        """
         if branch in self.branches:
             self.branches.remove(branch)
         left = 0
         for loan in list(branch.loans.values()):
             address = loan.instance.address
-            kept = min(loan.slots, held.get((address.host, address.port), 0))
+            open_still = held.get((address.host, address.port), 0)
+            # one connection of HTTP/2 carries any number of requests
+            kept = loan.slots if open_still and address.http2 else min(loan.slots, open_still)
             loan.not_used(0)
             self._take_back(branch, loan, loan.slots - kept, NEVER)
             if not kept:

@@ -166,6 +166,21 @@ def test_slots_of_a_dead_worker_come_back_as_its_containers_end_what_it_had_open
     assert fleet.made[0].in_flight == other.branch.loans["i0"].slots == 1
 
 
+def test_one_connection_of_http2_may_carry_all_that_a_dead_worker_had_open() -> None:
+    fleet = Fleet(1, [3])
+    (worker,) = fleet.workers
+    (instance,) = fleet.made
+    instance.address = replace(instance.address, http2=True)
+    for _ in range(3):
+        asked(worker)
+    fleet.settle()
+    fleet.crash(worker, unsent=0)
+    assert not fleet.reap(worker, Counter({instance.id: 1}))
+    assert instance.in_flight == 3
+    assert fleet.reap(worker, Counter())
+    assert instance.in_flight == 0
+
+
 def test_who_waited_in_a_dead_worker_waits_no_more() -> None:
     fleet = Fleet(2, [])
     worker, other = fleet.workers

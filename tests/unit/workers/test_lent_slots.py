@@ -64,7 +64,7 @@ class LentSlots(RuleBasedStateMachine):
         self.fleet.settle()
 
     @precondition(lambda self: self.fleet.workers)
-    @rule(data=st.data(), seconds=st.sampled_from([0.1, 0.6, 2.0]))
+    @rule(data=st.data(), seconds=st.sampled_from([0.001, 0.1, 0.6, 2.0]))
     def time_passes(self, data: st.DataObject, seconds: float) -> None:
         self.fleet.now += seconds
         self.worker(data).borrower.look()

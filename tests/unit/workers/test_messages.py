@@ -7,7 +7,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maelstrom.gateway.stats import GatewayStats
+from maelstrom.gateway.stats import ComponentStats, GatewayStats
 from maelstrom.model.certificate import Certificate
 from maelstrom.model.component import Component, ComponentDefinition, ComponentKey
 from maelstrom.model.errors import MaelstromError, QueueFull, StartFailed
@@ -109,6 +109,20 @@ def test_rules_and_certificates_arrive_as_they_are() -> None:
     first, second = Decoder().feed(encode([shown, told]))
     assert certificates_of(first[1]) == [certificate]
     assert rules_of(second[1]) == rules
+
+
+def test_every_counter_is_told() -> None:
+    total, worker = GatewayStats(), GatewayStats()
+    for stats in (worker, worker.component("x")):
+        for name in type(stats).__slots__:
+            value = getattr(stats, name)
+            if isinstance(value, int | float):
+                setattr(stats, name, 7)
+            elif name not in ("components", "codes"):
+                value["some"] = 7
+    counts.add(total, counts.take(worker), 0)
+    assert {name for name in GatewayStats.__slots__ if not getattr(total, name)} == set()
+    assert {name for name in ComponentStats.__slots__ if not getattr(total.components["x"], name)} == {"codes"}
 
 
 def test_counters_are_added_up_and_connections_are_those_that_are_open() -> None:
