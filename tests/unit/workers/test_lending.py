@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
+
 from tests.unit.workers.fleet import NAME, Caller, FakeWorker, Fleet
 
 
