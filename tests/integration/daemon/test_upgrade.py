@@ -30,11 +30,11 @@ with open(sys.argv[2], "w") as lock:
 os.execv(sys.executable, [sys.executable, "-I", "-S", sys.argv[1], str(node.pid), sys.argv[2]])
 """
 NODE = """
-import signal, sys
+import os, signal, sys
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
-signal.signal(signal.SIGHUP, lambda *_: print("hung up", flush=True))
+signal.signal(signal.SIGHUP, lambda *_: os.write(1, b"hung up\\n"))
 signal.pthread_sigmask(signal.SIG_SETMASK, ())
-print("ready", flush=True)
+os.write(1, b"ready\\n")
 while True:
     signal.pause()
 """
