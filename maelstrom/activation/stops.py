@@ -15,6 +15,7 @@ from maelstrom.model.component import ComponentDefinition
 from maelstrom.model.errors import MaelstromError
 from maelstrom.model.instance import BlackBox
 from maelstrom.runtime.port import Runtime
+from maelstrom.runtime.process import is_over
 
 log = logging.getLogger("maelstrom.activation")
 
@@ -46,7 +47,10 @@ class Stopper:
         await asyncio.sleep(FAILED_COMMAND_PAUSE_SECONDS)
 
     async def same(self, instance: Instance) -> bool | None:
-        """Whether the engine says that this very container still runs where it did; None: it cannot be asked now."""
+        """Whether the engine says that this very container still runs where it did; None: it cannot say now.
+
+        It says so of a container, too, whose end it has not heard of yet.
+        """
         self._verifying.add(instance.id)
         try:
             observed = await self._runtime.inspect(instance.container)
@@ -55,7 +59,9 @@ class Stopper:
             return None
         finally:
             self._verifying.discard(instance.id)
-        return observed is not None and same_run(instance, observed)
+        if observed is None or not same_run(instance, observed):
+            return False
+        return None if any(map(is_over, instance.processes)) else True
 
     def verifying(self, instance: Instance) -> bool:
         return instance.id in self._verifying

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 # Why the client is not read: its body waits for a container, the container reads slowly, requests came too far ahead.
 NO_CONTAINER, SLOW_CONTAINER, AHEAD = 1, 2, 4
 HELD_BODY: Final = 65536  # bytes of a body kept until there is a container to send them to
+UNSENT_TRIES: Final = 3  # more, of what was never sent: a container that ends may look alive for a while
 GONE_SECONDS: Final = 0.25  # how often a client that is not being read is asked whether it is still there
 
 
@@ -81,7 +82,7 @@ class Exchange:
         self._connecting: asyncio.Task[None] | None = None
         self._body = b""  # what of the request's body came before there was a container to send it to
         self._resendable = asked & F_IDEMPOTENT != 0
-        self._retried = False
+        self._retried = 0  # how often it was sent to another instance
         self.request_id = b""
         self.queued = False  # had to wait for an instance
         self.waited = 0.0  # so many seconds
@@ -348,7 +349,7 @@ class Exchange:
         instance = self._instance
         whole = self.received == len(self._body) and not self.answering  # nothing of it is gone yet
         if whole and not self._retried and instance is not None and instance.state == "ready":
-            self._retried = True
+            self._retried = 1
             self._connect(instance)
         else:
             self.fail(UpstreamBroken(why))
@@ -388,13 +389,13 @@ class Exchange:
         self._link = None
         if self._instance is not None:
             self.prepared.target.pool.suspect(self._instance)
-        if not self._again():
+        if not self._again(UNSENT_TRIES):
             self.fail(UpstreamBroken(why))
 
-    def _again(self) -> bool:
-        if self._retried:
+    def _again(self, most: int = 1) -> bool:
+        if self._retried >= most:
             return False
-        self._retried = True
+        self._retried += 1
         self.prepared.target.stats.retries += 1
         self._release(self._gateway.monotonic())
         self.claim()

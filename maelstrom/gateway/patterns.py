@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from maelstrom.gateway.first_lines import F_OLD, FIRST_LINES
+from maelstrom.gateway.first_lines import F_ID, F_OLD, FIRST_LINES
 from maelstrom.gateway.heads import RequestHead
 from maelstrom.gateway.lines import (
     CHUNKED,
@@ -51,7 +51,7 @@ class Pattern:
         sent, kept, ids = [b"\r\n"], [b""], []
         for line in raw[:-4].split(b"\r\n")[1:]:
             kind = REQUEST_LINES[line]
-            if kind not in _STEADY and kind < LENGTH:
+            if (kind not in _STEADY and kind < LENGTH) or (kind == REQUEST_ID and not head.flags & F_ID):
                 return None
             if line in REQUEST_LINES or kind not in (PASS, REQUEST_ID):
                 sent[-1] += line + b"\r\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from datetime import datetime
 
 from maelstrom.model.component import ComponentKey
 from maelstrom.model.errors import EngineUnavailable, MaelstromError, RuntimeFailed
@@ -18,10 +19,33 @@ TAIL_LINE_LIMIT = 2000  # characters; more of a line says nothing more in a blac
 async def follow_logs(
     engine: Engine, container: str, component: ComponentKey, *, since: float, follow: bool
 ) -> AsyncGenerator[LogLine, None]:
-    """Ends with the container, with what there is without `follow`, or when the caller closes it."""
+    """Ends with the container, with what there is without `follow`, or when the caller closes it.
+
+    An engine may end a stream that it follows before a slow reader has got all of it (seen with 20.10 under load): the
+    rest is then read as of a container that has ended.
+    """
+    last, alike = ("", ""), 0  # when the last line was written, and how many there were at that time
     async with aclosing(_lines(engine, container, since=since, follow=follow, tail="all")) as lines:
         async for line in lines:
+            moment = _moment(line.at)
+            last, alike = moment, alike + 1 if moment == last else 1
             yield LogLine(container, component, line.stream, line.at, line.text)
+    if not follow:
+        return
+    since = max(since, datetime.fromisoformat(f"{last[0]}+00:00").timestamp()) if last[0] else since
+    async with aclosing(_lines(engine, container, since=since, follow=False, tail="all")) as lines:
+        async for line in lines:
+            moment = _moment(line.at)
+            if moment > last or (moment == last and not alike):
+                yield LogLine(container, component, line.stream, line.at, line.text)
+            elif moment == last:
+                alike -= 1
+
+
+def _moment(at: str) -> tuple[str, str]:
+    """RFC 3339 as the engine writes it, in UTC, the fraction without its last zeros: in a form that can be compared."""
+    seconds, _, fraction = at.removesuffix("Z").partition(".")
+    return seconds, fraction.ljust(9, "0")
 
 
 async def tail_logs(engine: Engine, container: str, lines: int) -> tuple[str, ...]:
@@ -61,7 +85,7 @@ async def _open(
     except EngineUnavailable:
         raise
     except RuntimeFailed as error:
-        if error.fields.get("status") == 404 or _unreadable(error):
+        if error.fields.get("status") == 404 or _unreadable(error) or "marked for removal" in error.message:
             return None
         raise
     return bool((body.get("Config") or {}).get("Tty")), source

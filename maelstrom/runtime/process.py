@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+_EXITING = 0x4  # PF_EXITING among the flags of proc(5)'s stat
+
 
 def own_process(pid: int, container: str) -> int:
     """`pid` as the engine gave it, if that is a process of this very container here; else 0."""
@@ -32,3 +34,20 @@ def has_ended(process: int) -> bool:
     except PermissionError:
         return False  # it runs, under another user
     return False
+
+
+def is_over(process: int) -> bool:
+    """Whether it is known to have begun to end, although nobody may have taken notice yet.
+
+    Its sockets are closed early on that way: who was connected may know before the engine does.
+    """
+    if not process:
+        return False
+    try:
+        stat = Path(f"/proc/{process}/stat").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    except OSError:
+        return False
+    state, *others = stat.rpartition(b")")[2].split()
+    return state in (b"Z", b"X") or bool(int(others[5]) & _EXITING)

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from maelstrom.gateway.exchange import UNSENT_TRIES
 from tests.integration.gateway.world import GET, Container, Conversation, World, friendly, request
 from tests.support.wait import eventually
 
@@ -38,8 +39,8 @@ async def test_without_another_instance_the_request_waits_for_one(gate: World) -
     assert (await caller.answer()).status == 200
 
 
-async def test_a_second_failure_is_the_answer(gate: World) -> None:
-    pool = await gate.component(friendly, friendly)
+async def test_a_request_that_nobody_takes_is_tried_a_few_times(gate: World) -> None:
+    pool = await gate.component(*[friendly] * (1 + UNSENT_TRIES))
     for container in gate.containers:
         container.stop_listening()
     answer = await gate.ask(GET)

@@ -72,7 +72,8 @@ class Stream:
                 pass
 
     def end_sending(self) -> None:
-        self.writer.write_eof()
+        with contextlib.suppress(OSError):  # the other side may have reset it already
+            self.writer.write_eof()
 
     def close(self) -> None:
         self.writer.close()

@@ -49,7 +49,11 @@ def pairs(draw: st.DrawFn) -> tuple[bytes, bytes]:
     return written((first, lines)), bytes(other) + draw(st.sampled_from((b"", b"body", b"\r\n\r\n")))
 
 
+TWO_IDS = b"GET / HTTP/1.1\r\nHost: a\r\nX-Request-Id: shop.1\r\nX-Request-Id: shop.2\r\n\r\n"  # neither counts
+
+
 @given(pairs())
+@example((TWO_IDS, TWO_IDS))
 @example((b"GET / HTTP/1.1\r\nHost: a\r\nX-A: 1\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\nX-A: 2\r\n\r\nGET"))
 def test_what_a_pattern_reads_is_what_the_head_says(pair: tuple[bytes, bytes]) -> None:
     raw, other = pair
