@@ -20,11 +20,14 @@ from tools import engine, setup
 from tools.machine import ROOT, WORK, guarded, read_json
 
 PARTS = "tests of parts"
-# Beside the parts: what, and how nice. Whoever computes gives way: only the others' tests have time limits.
+# Beside the parts, two at a time: what, and how nice. Who computes gives way: only the others' tests have time limits.
 BESIDE: dict[str, tuple[int, tuple[str, ...]]] = {
-    "tests of whole daemons": (0, ("tests/e2e", "tests/cluster")),
+    "tests of whole daemons": (0, ("tests/e2e",)),
     "tests that compute": (5, ("tests/unit", "tests/fuzz", "tests/tree")),
+    "tests of clusters": (0, ("tests/cluster",)),
+    "tests of contracts": (0, ("tests/contract",)),
 }
+BESIDE_AT_ONCE = 2
 BIN = setup.VENV / "bin"
 CHECKS: dict[str, list[str]] = {
     "ruff": ["ruff", "check", "--quiet", "--output-format=concise", "."],
@@ -69,7 +72,7 @@ def _test(arguments: list[str]) -> list[str]:
     if arguments:
         return _verdict_of("tests", _run(_pytest("tests", arguments), quiet=False).returncode)
     others = [f"--ignore={folder}" for _, folders in BESIDE.values() for folder in folders]
-    with ThreadPoolExecutor(len(BESIDE)) as beside:
+    with ThreadPoolExecutor(BESIDE_AT_ONCE) as beside:
         runs = {
             name: beside.submit(_run, _pytest(name, folders), quiet=True, nice=nice)
             for name, (nice, folders) in BESIDE.items()
