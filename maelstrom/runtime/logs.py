@@ -24,28 +24,23 @@ async def follow_logs(
     An engine may end a stream that it follows before a slow reader has got all of it (seen with 20.10 under load): the
     rest is then read as of a container that has ended.
     """
-    last, alike = ("", ""), 0  # when the last line was written, and how many there were at that time
+    second, given = "", 0  # the newest in which a line was written, and how many of its lines were given
     async with aclosing(_lines(engine, container, since=since, follow=follow, tail="all")) as lines:
         async for line in lines:
-            moment = _moment(line.at)
-            last, alike = moment, alike + 1 if moment == last else 1
+            written = line.at[: len("2026-01-02T03:04:05")]
+            if written >= second:  # lines of two streams may stand the other way round
+                second, given = written, given + 1 if written == second else 1
             yield LogLine(container, component, line.stream, line.at, line.text)
     if not follow:
         return
-    since = max(since, datetime.fromisoformat(f"{last[0]}+00:00").timestamp()) if last[0] else since
+    if second:
+        since = max(since, datetime.fromisoformat(f"{second}+00:00").timestamp())
     async with aclosing(_lines(engine, container, since=since, follow=False, tail="all")) as lines:
         async for line in lines:
-            moment = _moment(line.at)
-            if moment > last or (moment == last and not alike):
-                yield LogLine(container, component, line.stream, line.at, line.text)
-            elif moment == last:
-                alike -= 1
-
-
-def _moment(at: str) -> tuple[str, str]:
-    """RFC 3339 as the engine writes it, in UTC, the fraction without its last zeros: in a form that can be compared."""
-    seconds, _, fraction = at.removesuffix("Z").partition(".")
-    return seconds, fraction.ljust(9, "0")
+            if given:
+                given -= 1
+                continue
+            yield LogLine(container, component, line.stream, line.at, line.text)
 
 
 async def tail_logs(engine: Engine, container: str, lines: int) -> tuple[str, ...]:

@@ -80,8 +80,13 @@ async def test_two_processes_serve_one_port_and_keep_one_limit_also_when_one_is_
         if line.startswith("maelstrom_gateway_requests_total") and 'code="200"' in line
     ]
     assert float(counted.rpartition(" ")[2]) > before
-    slow = asyncio.create_task(one(f"{daemon.public}/sleep?s=1"))
-    await asyncio.sleep(0.3)
+    slow = asyncio.create_task(one(f"{daemon.public}/sleep?s=3"))
+
+    async def open_there() -> bool:
+        rows = await asyncio.to_thread(daemon.ask, "ps")
+        return any(row["inflight"] for row in rows)
+
+    await eventually(open_there)
     assert await asyncio.to_thread(daemon.terminate) == 0
     assert await slow == 200
     assert "internal error" not in daemon.log()
