@@ -22,6 +22,7 @@ CLUSTER = f"bench-{os.getpid()}"
 BASELINE = "docker run -d"
 UNPAUSE = "the engine's unpause"
 WAKE = "maelstromd, frozen"
+REST_SECONDS = 0.4  # an engine says that a container runs, or is gone, before it has done all that belongs to it
 FROZEN = {"idlebehavior": "pause", "stopafterseconds": 86_400}
 
 Way = Callable[[], Awaitable[dict[str, float]]]
@@ -71,6 +72,7 @@ async def measure(image: str, port: int, runs: int) -> dict[str, list[dict[str, 
             await way()  # the first of each opens connections and fills caches
         for _ in range(runs):
             for name, way in ways.items():
+                await asyncio.sleep(REST_SECONDS)  # alike for all: the engine of nobody is busy with what was before
                 results[name].append(await way())
     finally:
         for one in (daemon, without, sleepy):
