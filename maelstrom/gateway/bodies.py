@@ -12,6 +12,8 @@ from typing import Final
 from maelstrom.gateway.lines import PASS, TEXT, Lines, Malformed
 
 _HEX: Final = b"0123456789abcdefABCDEF"
+_MAX_DIGITS: Final = 15  # of a chunk's size
+_SIZES_KEPT: Final = 4096
 MAX_SIZE_LINE: Final = 256  # bytes of a chunk's first line, with its extension
 MAX_TRAILERS: Final = 16384  # bytes of all trailer lines together
 
@@ -23,7 +25,49 @@ _FORBIDDEN: Final = frozenset(
     b" www-authenticate authentication-info origin referer x-request-id x-real-ip strict-transport-security".split()
 )
 
-_SIZE, _DATA, _DATA_END, _TRAILERS = range(4)
+_SIZE, _DATA, _DATA_END, _TRAILERS, _ENDED = range(5)
+_LONGER: Final = "a chunk is longer than its size says"
+
+
+class _Sizes(dict[bytes, int]):
+    """First line of a chunk → its size; -1 for what is no plain one. Sizes come again and again, so they are kept."""
+
+    def __missing__(self, digits: bytes) -> int:
+        if not digits or len(digits) > _MAX_DIGITS or digits.translate(None, _HEX):
+            return -1
+        if len(self) >= _SIZES_KEPT:
+            self.clear()
+        size = self[digits] = int(digits, 16)
+        return size
+
+
+_SIZES: Final = _Sizes()
+
+
+def whole_chunks(data: bytes, pos: int) -> tuple[int, int, bool]:
+    """Passes over the chunks from `pos` on that are there to their ends and go on as they are, the last one included.
+
+    (where they end, bytes of data in them, whether the body ends there). Of anything else it knows nothing.
+    """
+    size = 0
+    while True:
+        i = data.find(b"\r\n", pos)
+        n = _SIZES[data[pos:i]] if i > 0 else -1
+        end = i + 2 + n
+        if n < 0 or data[end : end + 2] != b"\r\n":
+            return pos, size, False
+        pos = end + 2
+        if not n:
+            return pos, size, True
+        size += n
+
+
+def ends_with_body(data: bytes, pos: int) -> bool:
+    """Whether `data` from `pos` on is one chunked body that goes on as it is, and nothing else."""
+    if not data.endswith(b"0\r\n\r\n"):
+        return False
+    end, _, ended = whole_chunks(data, pos)
+    return ended and end == len(data)
 
 
 class CountedBody:
@@ -67,57 +111,58 @@ class ChunkedBody:
             self._held = b""
         out: list[bytes] = []
         pos = begin = 0  # data[begin:pos] goes on unchanged
-        end = len(data)
-        while True:
-            if self._state == _DATA:
-                if end - pos < self._left:
-                    self._left -= end - pos
-                    pos = end
+        while self._state != _ENDED:
+            if self._state == _SIZE and not self._decode:
+                pos, size, last = whole_chunks(data, pos)
+                self.size += size
+                if last:
+                    self._state = _ENDED
+                if last or pos == len(data):
                     break
-                pos += self._left
+            elif self._state == _DATA:
+                taken = min(self._left, len(data) - pos)
+                pos += taken
+                self._left -= taken
+                if self._left:
+                    break
                 self._state = _DATA_END
-            elif self._state == _DATA_END:
-                crlf = data[pos : pos + 2]
-                if crlf != b"\r\n":
-                    if not b"\r\n".startswith(crlf):
-                        raise Malformed("a chunk is longer than its size says")
-                    break
-                if self._decode:
-                    out.append(data[begin:pos])
-                    begin = pos + 2
-                pos += 2
-                self._state = _SIZE
+            i = data.find(b"\r\n", pos)
+            if i < 0:
+                self._check_unfinished(data[pos:])
+                break
+            instead = self._line(data[pos:i])
+            if instead is None:
+                pos = i + 2
             else:
-                i = data.find(b"\r\n", pos)
-                if i < 0:
-                    self._check_unfinished(data, pos)
-                    break
-                if self._state == _SIZE:
-                    exact = self._size_line(data[pos:i])
-                elif i == pos:
-                    if not self._decode:
-                        pos = i + 2
-                    out.append(_cut(data, begin, pos))
-                    return b"".join(out) if len(out) > 1 else out[0], data[i + 2 :]
-                else:
-                    exact = self._trailer(data[pos:i])
-                if exact is None:
-                    pos = i + 2
-                else:
-                    out += (data[begin:pos], exact)
-                    begin = pos = i + 2
-        self._held = data[pos:]
-        out.append(_cut(data, begin, pos))
-        return b"".join(out) if len(out) > 1 else out[0], None
+                out += (data[begin:pos], instead)
+                begin = pos = i + 2
+        goes_on = _cut(data, begin, pos)
+        if out:
+            goes_on = b"".join((*out, goes_on))
+        rest = data[pos:]
+        if self._state == _ENDED:
+            return goes_on, rest
+        self._held = rest
+        return goes_on, None
+
+    def _line(self, line: bytes) -> bytes | None:
+        """None if the line goes on as it is, else what stands for it."""
+        if self._state == _SIZE:
+            return self._size_line(line)
+        if line:
+            if self._state == _DATA_END:
+                raise Malformed(_LONGER)
+            return self._trailer(line)
+        self._state = _SIZE if self._state == _DATA_END else _ENDED
+        return b"" if self._decode else None
 
     def _size_line(self, line: bytes) -> bytes | None:
-        """None if the line goes on as it is, else what stands for it."""
         digits, extended, extension = line.partition(b";")
-        if not digits or len(digits) > 15 or digits.translate(None, _HEX):
+        size = _SIZES[digits]
+        if size < 0:
             raise Malformed("a chunk size that is no hexadecimal number")
         if extended and (len(line) > MAX_SIZE_LINE or extension.translate(None, TEXT)):
             raise Malformed("a chunk extension that is too long or no text")
-        size = int(digits, 16)
         self.size += size
         self._left = size
         self._state = _DATA if size else _TRAILERS
@@ -138,11 +183,12 @@ class ChunkedBody:
             return b""
         return None
 
-    def _check_unfinished(self, data: bytes, pos: int) -> None:
-        limit = MAX_SIZE_LINE if self._state == _SIZE else MAX_TRAILERS
-        if len(data) - pos > limit:
+    def _check_unfinished(self, line: bytes) -> None:
+        if self._state == _DATA_END and line not in (b"", b"\r"):
+            raise Malformed(_LONGER)
+        if len(line) > (MAX_SIZE_LINE if self._state == _SIZE else MAX_TRAILERS):
             raise Malformed("a line of a chunked body that is too long")
-        if b"\n" in data[pos:]:
+        if b"\n" in line:
             raise Malformed("a line end that is not CRLF")
 
 

@@ -12,7 +12,7 @@ import struct
 from math import inf
 from typing import TYPE_CHECKING, Final, cast
 
-from maelstrom.gateway.bodies import ChunkedBody
+from maelstrom.gateway.bodies import ChunkedBody, ends_with_body
 from maelstrom.gateway.compiled import mypyc_attr
 from maelstrom.gateway.first_lines import F_CHUNKED, F_EXPECT, F_HEAD, F_KEEP, F_OLD, F_UPGRADE
 from maelstrom.gateway.heads import AnswerHead, answer_head
@@ -219,7 +219,7 @@ class ContainerLink(asyncio.Protocol):
             if not data or self._state != HEAD or self.exchange is not exchange:
                 return
         self._interims = 0
-        if head.whole == len(data) and exchange.plain:
+        if exchange.plain and (head.whole == len(data) or (not head.whole and ends_with_body(data, head.end))):
             self._whole(exchange, head, data)
         else:
             self._final(exchange, head, data)

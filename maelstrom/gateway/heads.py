@@ -108,8 +108,10 @@ class AnswerHead:
         self.length = length
         self.head = head
         self.unchanged = unchanged  # `head` is what the container sent, byte for byte
-        # The size of the whole message, where that says it; else -1.
-        self.whole = end + length if length >= 0 and code >= 200 and code not in (204, 304) else -1
+        # The size of the whole message; 0 where its chunks say it, -1 where it has no body or ends with the connection.
+        self.whole = -1
+        if code >= 200 and code not in (204, 304):
+            self.whole = end + length if length >= 0 else (0 if flags & F_CHUNKED else -1)
 
 
 def request_head(data: bytes) -> RequestHead | None:

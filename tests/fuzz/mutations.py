@@ -11,6 +11,7 @@ _REQUESTS = [
     b"POST /a?b=c HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nConnection: keep-alive, x-foo\r\nX-Foo: 1\r\n\r\nhello",
     b"POST / HTTP/1.1\r\nhost: a\r\nTransfer-Encoding: chunked\r\nTE: trailers\r\nX-Forwarded-For: 1.2.3.4\r\n\r\n"
     b'5\r\nhello\r\n6;ext="1"\r\n world\r\n0\r\nX-Sum: 1\r\n\r\n',
+    b"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nA\r\n0123456789\r\n0\r\n\r\n",
     b"PUT /p HTTP/1.1\r\nHost: b\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc",
     b"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n",
     b"HEAD / HTTP/1.0\r\nConnection: keep-alive\r\nKeep-Alive: 5\r\nProxy-Authorization: x\r\n\r\n",
@@ -32,6 +33,8 @@ _ANSWERS = [
     b"HTTP/1.1 200 OK\r\nServer: x\r\nDate: Thu\r\nContent-Length: 10\r\n\r\n0123456789",
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\n\r\n"
     b"5\r\nhello\r\n3;e=1\r\nabc\r\n0\r\nX: 1\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"5\r\nhello\r\nA\r\n0123456789\r\n0\r\n\r\n",
     b"HTTP/1.1 200 OK\r\nConnection: close, x-a\r\nX-A: 1\r\n\r\nuntil the end",
     b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
     b"HTTP/1.0 304 \r\nConnection: close\r\nContent-Length: 5\r\n\r\n",

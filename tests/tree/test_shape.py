@@ -23,7 +23,6 @@ LONG_FILES = {
 }
 LONG_FUNCTIONS = {
     "maelstrom/daemon/node.py:Node.start": 50,  # the order of the start, each step with its reason: one list
-    "maelstrom/gateway/bodies.py:ChunkedBody.feed": 50,  # a state machine, called for every piece of a body
     # the warm path: a call per check would cost more than the checks
     "maelstrom/gateway/heads.py:_special_head": 45,
     "maelstrom/gateway/heads.py:answer_head": 45,

@@ -63,6 +63,23 @@ def test_nothing_is_passed_on_of_a_line_that_is_not_complete(data: bytes, cuts: 
     assert again.feed(out)[0] == out
 
 
+tokens = st.sampled_from(
+    (b"0", b"1", b"a", b"00", b"+", b"_", b" ", b";x", b"\r\n", b"\r", b"\n", b"X: y", b"1\r\nx\r\n")
+)
+
+
+@given(data=st.lists(tokens, max_size=12).map(b"".join), decode=st.booleans())
+def test_chunks_that_come_whole_are_read_as_those_that_come_byte_by_byte(data: bytes, decode: bool) -> None:
+    whole, slow = (ChunkedBody(REQUEST_LINES, decode=decode) for _ in range(2))
+    try:
+        expected = fed(slow, data, list(range(len(data))))
+    except Malformed:
+        with pytest.raises(Malformed):
+            whole.feed(data)
+        return
+    assert (*whole.feed(data), whole.size) == (*expected, slow.size)
+
+
 def test_an_unchanged_piece_is_not_copied() -> None:
     body = ChunkedBody(REQUEST_LINES)
     data = b"3e8\r\n" + bytes(900)
