@@ -17,9 +17,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.gateway.load import IDLE, Shot, idle_bytes, shoot
+from benchmarks.gateway.load import IDLE, Scenario, Shot, idle_bytes, shoot
 from benchmarks.gateway.peers import PEERS
-from benchmarks.gateway.report import Rows, Scenario, show, verdict
+from benchmarks.gateway.report import Rows, show, verdict
 from benchmarks.gateway.servers import Servers
 from tools.compiled import build
 from tools.machine import Failure
@@ -53,7 +53,7 @@ def main() -> int:
     compiled = compiled_core()
     for peer in PEERS:
         if peer.find() is None:
-            print(f"without {peer.name}: {peer.program} is not there (Debian, Ubuntu: apt install {peer.package})")
+            print(peer.missing())
     cores = sorted(os.sched_getaffinity(0))
     chosen = [s for s in SCENARIOS if options.only is None or options.only in s.name]
     results: dict[str, Rows] = {}

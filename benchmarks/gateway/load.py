@@ -12,11 +12,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from benchmarks.gateway.report import Scenario
     from benchmarks.gateway.servers import Servers
 
 IDLE = 1000
 SCRIPT = Path(__file__).with_name("wrk.lua")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One kind of load. `least` and `target`: the gateway's rate as a share of nginx's; `latency`: most of its p50."""
+
+    name: str
+    path: str
+    connections: int
+    unique: bool = False
+    body: int = 0
+    least: float | None = None
+    target: float | None = None
+    latency: float | None = None
 
 
 @dataclass(frozen=True)

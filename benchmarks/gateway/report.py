@@ -2,29 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from statistics import median
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from benchmarks.gateway.load import Shot
+from benchmarks.gateway.load import Scenario, Shot
 
 FIELDS = ("rate", "megabytes", "p50", "p99", "cpu")
-Rows = dict[str, "list[Shot]"]
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """One kind of load. `least` and `target`: the gateway's rate as a share of nginx's; `latency`: most of its p50."""
-
-    name: str
-    path: str
-    connections: int
-    unique: bool = False
-    body: int = 0
-    least: float | None = None
-    target: float | None = None
-    latency: float | None = None
+Rows = dict[str, list[Shot]]
 
 
 def show(scenario: Scenario, rows: Rows) -> None:
