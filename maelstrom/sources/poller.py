@@ -234,7 +234,7 @@ class Poller(Generic[Item]):
         seat = fetch.seats.pop(0) if fetch.seats else None
         series = Series([Delivery(self._kind, source, item, self.record, self._means) for item in items])
         self.record.counts.received += len(items)
-        work = series.run(partial(self._seat_for, seat), self._seats.release, self._pause, self._heard)
+        work = series.run(partial(self._seat_for, seat), self._rested, self._seats.release, self._pause, self._heard)
         task = self._means.spawn(work, f"deliver {source.key.full_name}")
         self._deliveries[series] = task
         self._idle.clear()
@@ -276,6 +276,13 @@ class Poller(Generic[Item]):
             patience = SEAT_PATIENCE if self._seats.in_use else patience - 1
             seat = await self._seats.released(SEAT_SECONDS)
         return seat
+
+    async def _rested(self) -> None:
+        """A fetch that was open when rest was asked for may bring items all the same: kept, they wait for its end."""
+        while (seconds := self.lease.paused_seconds()) > 0:
+            if self._held or not self.source.enabled:
+                raise LeaseLost(f"{self.source.key.full_name} rests, and does not go on here")
+            await self._means.clock.sleep(max(SHORTEST_SECONDS, min(seconds, SEAT_SECONDS)))
 
     async def _pause(self, seconds: float) -> None:
         if self._cut.is_set():

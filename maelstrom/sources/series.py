@@ -32,15 +32,19 @@ class Series(Generic[Item]):
     async def run(
         self,
         seat: Callable[[], Awaitable[Seat]],
+        rested: Callable[[], Awaitable[None]],
         release: Callable[[Seat], None],
         pause: Pause,
         heard: Callable[[Outcome | None], None],
     ) -> None:
-        """`seat` waits for the one that they are worked under; at the end it is released. `heard` gets each outcome."""
+        """`seat` waits for the one that they are worked under; at the end it is released. `rested` waits before each
+        until it may be worked, or raises LeaseLost. `heard` gets each outcome.
+        """
 
         async def taken() -> Seat:
             if self._seat is None:
                 self._seat = await seat()
+            await rested()
             return self._seat
 
         try:

@@ -204,6 +204,33 @@ async def test_a_pause_is_asked_of_the_lease_and_begins_at_the_first_queue_again
 
 
 @in_virtual_time
+async def test_what_an_open_poll_brings_in_a_pause_waits_for_its_end_and_is_worked_once() -> None:
+    replies = {"a": answer(pause_seconds="100")}
+    async with node(source(maxconcurrency=3), handle=lambda r: replies.get(r.body.decode(), answer())) as n:
+        n.sqs.send("work", "a")
+        await n.until(lambda: n.lease.paused_until and n.status.counts.polls_open)
+        late = n.sqs.send("work", "b")
+        await n.until(lambda: late.receives == 1, within=1)
+        assert n.status.counts.in_flight == 0
+        await n.until(lambda: late.deleted)
+        assert n.now == pytest.approx(100, abs=2)
+        assert late.receives == 1
+
+
+@in_virtual_time
+async def test_what_waits_in_a_pause_goes_back_when_its_source_is_disabled() -> None:
+    async with node(source(maxconcurrency=3), handle=lambda r: answer(pause_seconds="100")) as n:
+        n.sqs.send("work", "a")
+        await n.until(lambda: n.lease.paused_until and n.status.counts.polls_open)
+        late = n.sqs.send("work", "b")
+        await n.until(lambda: late.receives == 1, within=1)
+        n.view.put(source(maxconcurrency=3, enabled=False))
+        await n.until(lambda: late.visible_at <= n.now and n.owner.drained(KEY), within=2)
+        assert n.worked == ["a"]
+        assert not n.lease.busy
+
+
+@in_virtual_time
 async def test_a_component_that_does_not_start_slows_its_source_down() -> None:
     refusal = WorkAnswer(503, {}, b"", code="start_failed", message="no such image")
     async with node(source(maxconcurrency=20, visibilitytimeout=1), handle=lambda r: refusal) as n:
