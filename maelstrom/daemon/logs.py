@@ -18,10 +18,10 @@ PRIORITIES: Final = {"CRITICAL": 2, "ERROR": 3, "WARNING": 4, "INFO": 6, "DEBUG"
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
-def set_up(format: str, level: str) -> None:
+def set_up(format: str, level: str, environ: Mapping[str, str]) -> None:
     """Configures the root logger; libraries are heard from warning on."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(formatter(format, journal=is_journal(sys.stderr, os.environ)))
+    handler.setFormatter(formatter(format, journal=is_journal(sys.stderr, environ)))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)

@@ -53,7 +53,7 @@ def _main(argv: Sequence[str]) -> int:
             return EXIT_OK
         case "upgrade":
             return _upgrade(loaded)
-    logs.set_up(loaded.settings.log_format, loaded.settings.log_level)
+    logs.set_up(loaded.settings.log_format, loaded.settings.log_level, os.environ)
     for notice in loaded.notices:
         log.warning("%s", notice)
     original = dict(os.environ)  # the file may say something else when this is upgraded

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
 import signal
 import socket
 import sys
@@ -48,7 +49,7 @@ def _door(given: str) -> Door:
 
 
 def _begin(settings: Settings) -> None:
-    logs.set_up(settings.log_format, settings.log_level)
+    logs.set_up(settings.log_format, settings.log_level, os.environ)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ TASK_OWNERS = {
 ENVIRONMENT_READERS = (
     "maelstrom/daemon/environment.py",
     "maelstrom/daemon/main.py",  # hands it to the former
+    "maelstrom/daemon/worker.py",  # another process that begins
     "maelstrom/daemon/parts.py",  # hands DOCKER_* to the engine's client, as the Docker command line reads them
     "maelstrom/cli/",
 )
