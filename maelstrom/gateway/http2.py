@@ -25,7 +25,7 @@ from maelstrom.gateway.http2_frames import (
     GoAway,
 )
 from maelstrom.gateway.http2_library import MAX_HEADER_LIST, Headed
-from maelstrom.gateway.http2_requests import Door, RequestStream
+from maelstrom.gateway.http2_requests import Before, Door, RequestStream
 from maelstrom.gateway.origin import Origin, Spoken
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class Http2(Multiplex, Spoken):
         self.origin: Origin | None = None
         self._listener = listener
         self.door = cast("Listener", Door(listener))
+        self.before = Before()
         self._admitted = False
         self._leaving = False  # the client opens no more streams, or we have told it to
         self._until = 0.0  # monotonic: the end of waiting for a stream

@@ -1,27 +1,33 @@
 """Heads of HTTP/2 as heads of HTTP/1.1, and back: every message passes the same strict reader, whatever it came in.
 
 A request is written down as HTTP/1.1 and read by `heads.py`, so that what is refused, cleaned and routed there is so
-here. Only what would make it another message when written down is refused already here; nothing is repaired. Pure. It
-must not know of frames, streams or sockets.
+here. Refused already here is what breaks the rules of HTTP/2 (RFC 9113, 8.2 and 8.3), and what would make it another
+message when written down; nothing is repaired. Pure. It must not know of frames, streams or sockets.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from maelstrom.gateway.lines import TARGET, TEXT, TOKEN, Malformed
 
 Fields = Sequence[tuple[bytes, bytes]]
 
-# What speaks of one connection only (RFC 9113, 8.2.2); the library refuses them from peers, and we do not send them.
+# What speaks of one connection only (RFC 9113, 8.2.2).
 _OF_CONNECTION: Final = frozenset(
     (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade", b"http2-settings")
 )
 _GRPC: Final = re.compile(rb"application/grpc(?:[+;].*)?", re.IGNORECASE)
-_UPPER: Final = bytes(range(65, 91))
+_SMALL: Final = TOKEN.translate(None, bytes(range(65, 91)))  # what names are made of
+_NO_NAME: Final = frozenset((*range(0x21), *range(0x41, 0x5B), 0x3A, *range(0x7F, 0x100)))
+_PSEUDO: Final = frozenset((b":method", b":scheme", b":authority", b":path", b":protocol"))
 _STATUS: Final = re.compile(rb"[1-9][0-9][0-9]")
+
+
+class Broken(Malformed):
+    """It breaks a rule of HTTP/2 itself."""
 
 
 class RequestText:
@@ -37,15 +43,18 @@ class RequestText:
         self.grpc = grpc
 
 
-def request_text(fields: Iterable[tuple[bytes, bytes]], *, ended: bool) -> RequestText:
+def request_text(fields: Fields, *, ended: bool) -> RequestText:
     """`ended`: nothing follows the head. Raises Malformed."""
     pseudo: dict[bytes, bytes] = {}
     lines: list[bytes] = []
     cookies: list[bytes] = []
     host = length = None
     grpc = False
-    for name, value in fields:
-        if name.startswith(b":"):
+    for number, (name, value) in enumerate(fields):
+        if name[:1] == b":":
+            if number != len(pseudo) or name in pseudo or name not in _PSEUDO:  # all before it must be such, too
+                raise Broken("a pseudo-header that is none, stands there twice, or stands too late")
+            _check_value(value)
             pseudo[name] = value
             continue
         _check(name, value)
@@ -66,12 +75,10 @@ def request_text(fields: Iterable[tuple[bytes, bytes]], *, ended: bool) -> Reque
         lines.append(b"%b: %b\r\n" % (name, value))
     if cookies:
         lines.append(b"cookie: %b\r\n" % b"; ".join(cookies))
-    first = _first_lines(pseudo, host)
-    left = _length(length)
+    first, left = _first_lines(pseudo, host), _length(length)
     if ended and left > 0:
         raise Malformed("a Content-Length without a body")
-    chunked = not ended and left < 0
-    if chunked:
+    if chunked := not ended and left < 0:
         lines.append(b"Transfer-Encoding: chunked\r\n")
     head = b"%b%b\r\n" % (first, b"".join(lines))
     return RequestText(head, length=left, chunked=chunked, is_head=pseudo[b":method"] == b"HEAD", grpc=grpc)
@@ -79,18 +86,25 @@ def request_text(fields: Iterable[tuple[bytes, bytes]], *, ended: bool) -> Reque
 
 def _first_lines(pseudo: dict[bytes, bytes], host: bytes | None) -> bytes:
     """Request line and Host."""
-    method, path = pseudo.get(b":method", b""), pseudo.get(b":path", b"")
-    if not method or method.translate(None, TOKEN):
-        raise Malformed("the method is no token")
-    if method == b"CONNECT" or b":protocol" in pseudo:
+    method, path, scheme = pseudo.get(b":method"), pseudo.get(b":path"), pseudo.get(b":scheme")
+    if method == b"CONNECT" and path is None and scheme is None and b":protocol" not in pseudo:
         raise Malformed("CONNECT is for proxies")
-    if pseudo.get(b":scheme", b"").lower() not in (b"https", b"http"):
+    if method is None or scheme is None or not path:
+        raise Broken("a request without method, scheme or path")
+    if b":protocol" in pseudo:
+        broken = method != b"CONNECT"
+        raise (Broken if broken else Malformed)("a protocol, which only an extended CONNECT has; that is not offered")
+    if not method or method == b"CONNECT" or method.translate(None, TOKEN):
+        raise Malformed("the method is none that has a path")
+    if scheme.lower() not in (b"https", b"http"):
         raise Malformed("the scheme is neither https nor http")
     if path.translate(None, TARGET) or not (path.startswith(b"/") or (path == b"*" and method == b"OPTIONS")):
         raise Malformed("the path is none")
     authority = pseudo.get(b":authority", host)
-    if not authority or (host is not None and host != authority) or authority.translate(None, TARGET):
-        raise Malformed("no authority, or another one than the Host")
+    if authority is None or (host is not None and host != authority):
+        raise Broken("no authority, or another one than the Host")
+    if not authority or authority.translate(None, TARGET):
+        raise Malformed("the authority is none")
     return b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (method, path, authority)
 
 
@@ -103,15 +117,21 @@ def _length(value: bytes | None) -> int:
 
 
 def _check(name: bytes, value: bytes) -> None:
-    if not name or name.translate(None, TOKEN) or name.translate(_LOWERED, b"") != name:
-        raise Malformed("a header name that is no token in small letters")
-    if name in _OF_CONNECTION:
-        raise Malformed("a header of HTTP/1.1's connections")
-    if value.translate(None, TEXT) or value[:1] in (b" ", b"\t") or value[-1:] in (b" ", b"\t"):
-        raise Malformed("a control character in a header, or white space around its value")
+    if not name or name.translate(None, _SMALL):
+        broken = not name or not _NO_NAME.isdisjoint(name)
+        raise (Broken if broken else Malformed)("a header name that is no token in small letters")
+    if name in _OF_CONNECTION or (name == b"te" and value.lower() != b"trailers"):
+        raise Broken("a header of HTTP/1.1's connections")
+    _check_value(value)
 
 
-_LOWERED: Final = bytes(c + 32 if c in _UPPER else c for c in range(256))
+def _check_value(value: bytes) -> None:
+    if value.translate(None, TEXT) or value.strip(b" \t") != value:
+        broken = value.strip(b" \t") != value or not _ENDS_LINES.isdisjoint(value)
+        raise (Broken if broken else Malformed)("a control character in a header, or white space around its value")
+
+
+_ENDS_LINES: Final = frozenset(b"\0\r\n")
 
 
 def request_fields(head: bytes) -> list[tuple[bytes, bytes]]:
@@ -160,7 +180,7 @@ def header_fields(lines: bytes) -> list[tuple[bytes, bytes]]:
     return fields
 
 
-def answer_text(fields: Iterable[tuple[bytes, bytes]], *, ended: bool, bodiless: bool) -> tuple[bytes, bool]:
+def answer_text(fields: Fields, *, ended: bool, bodiless: bool) -> tuple[bytes, bool]:
     """(an answer's head as HTTP/1.1, whether its body is to be written in chunks). Raises Malformed.
 
     `ended`: nothing follows. `bodiless`: the request was a HEAD.
@@ -168,8 +188,8 @@ def answer_text(fields: Iterable[tuple[bytes, bytes]], *, ended: bool, bodiless:
     status, length = b"", None
     grpc = False
     lines: list[bytes] = []
-    for name, value in fields:
-        if name == b":status":
+    for number, (name, value) in enumerate(fields):
+        if not number and name == b":status":
             status = value
             continue
         _check(name, value)
@@ -201,7 +221,7 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
 
 
-def last_chunk(trailers: Iterable[tuple[bytes, bytes]]) -> bytes:
+def last_chunk(trailers: Fields) -> bytes:
     """The end of a chunked body. Raises Malformed."""
     lines = []
     for name, value in trailers:

@@ -1,4 +1,7 @@
-"""How the library for HTTP/2 is used: strict in what it reads, and bounded where its own bounds are not ours."""
+"""How the library for HTTP/2 is used: frames and the states of streams; bounded where its own bounds are not ours.
+
+What heads may say is checked in `http2_heads.py`, which has to look at every field anyway.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from h2.events import InformationalResponseReceived, RequestReceived, ResponseRe
 from hyperframe.frame import SettingsFrame
 
 from maelstrom.gateway.http2_frames import PREFACE
+from maelstrom.gateway.http2_packing import Packer, Unpacker
 
 Headed = RequestReceived | ResponseReceived | InformationalResponseReceived
 HEADED: Final = frozenset((RequestReceived, ResponseReceived, InformationalResponseReceived))
@@ -26,10 +30,19 @@ class Library(H2Connection):
     DEFAULT_MAX_HEADER_LIST_SIZE = 2 * MAX_HEADER_LIST
 
     def __init__(self, *, client_side: bool) -> None:
-        # What we send has been checked as HTTP/1.1, and is in small letters already.
         super().__init__(
-            H2Configuration(client_side=client_side, header_encoding=None, normalize_outbound_headers=False)
+            H2Configuration(
+                client_side=client_side,
+                header_encoding=None,
+                validate_inbound_headers=False,
+                normalize_inbound_headers=False,
+                # What we send has been checked as HTTP/1.1, and is in small letters already.
+                validate_outbound_headers=False,
+                normalize_outbound_headers=False,
+            )
         )
+        self.encoder = Packer()
+        self.decoder = Unpacker(self.DEFAULT_MAX_HEADER_LIST_SIZE)
 
     def begin(self, settings: dict[int, int], window: int) -> bytes:
         """What the connection begins with. The peer is told these settings; the library goes by its own."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from math import inf
 from typing import TYPE_CHECKING, Any
 
 from maelstrom.gateway.answers import status_of
 from maelstrom.gateway.bodies import ChunkedBody
 from maelstrom.gateway.client import Client
+from maelstrom.gateway.container import REMEMBERED_HEAD
 from maelstrom.gateway.exchange import Exchange
 from maelstrom.gateway.grpc import status_answer, status_fields_of
-from maelstrom.gateway.http2_frames import INTERNAL_ERROR, NO_ERROR, PROTOCOL_ERROR
-from maelstrom.gateway.http2_heads import answer_fields, chunk, header_fields, last_chunk, request_text
+from maelstrom.gateway.http2_frames import INTERNAL_ERROR, NO_ERROR, PROTOCOL_ERROR, Refused
+from maelstrom.gateway.http2_heads import Broken, answer_fields, chunk, header_fields, last_chunk, request_text
 from maelstrom.gateway.http2_streams import Stream
 from maelstrom.gateway.lines import ANSWER_LINES, Malformed
 from maelstrom.model.errors import BadRequest
@@ -19,9 +21,12 @@ from maelstrom.model.errors import BadRequest
 if TYPE_CHECKING:
     from maelstrom.gateway.heads import RequestHead
     from maelstrom.gateway.http2 import Http2
+    from maelstrom.gateway.http2_heads import AnswerFields, Fields, RequestText
     from maelstrom.gateway.http2_library import Headed
     from maelstrom.gateway.inside import InsideExchange
     from maelstrom.gateway.listener import Listener
+    from maelstrom.gateway.patterns import Pattern
+    from maelstrom.gateway.requests import Prepared
     from maelstrom.model.errors import MaelstromError
 
 # What comes next from the inner connection.
@@ -50,17 +55,21 @@ class RequestStream(Stream):
     def headed(self, event: Headed) -> None:
         ended = getattr(event, "stream_ended", None) is not None
         self.input_ended = ended
+        before = self.connection.before
         try:
-            text = request_text(event.headers, ended=ended)
+            text = before.text(event.headers, ended=ended)
+        except Broken as broken:
+            raise Refused(PROTOCOL_ERROR, str(broken)) from broken
         except Malformed as malformed:
-            self.protocol = client = StreamClient(self, grpc=False)
+            self.protocol = client = StreamClient(self, None, grpc=False)
             client.connection_made(self)
             client.refuse(malformed)
             return
         self._chunked, self._to_come, self._is_head = text.chunked, text.length, text.is_head
-        self.protocol = client = StreamClient(self, grpc=text.grpc)
+        self.protocol = client = StreamClient(self, before.client, grpc=text.grpc)
         client.connection_made(self)
         client.data_received(text.head)
+        before.client = client
 
     def data(self, data: bytes, cost: int, *, last: bool) -> None:
         if self.closing:
@@ -77,13 +86,14 @@ class RequestStream(Stream):
     def ended(self, trailers: list[tuple[bytes, bytes]]) -> None:
         if self.closing:
             return
-        if not self._chunked:
-            if self._to_come > 0:
-                self._malformed()
-            return
         try:
-            self.give(last_chunk(trailers))
+            last = last_chunk(trailers)
         except Malformed:
+            self._malformed()
+            return
+        if self._chunked:
+            self.give(last)
+        elif self._to_come > 0:
             self._malformed()
 
     def _malformed(self) -> None:
@@ -121,7 +131,7 @@ class RequestStream(Stream):
 
     def _head(self, data: bytes) -> bytes:
         """Sends heads up to that of the answer itself; what follows it."""
-        while (head := answer_fields(data)) is not None:
+        while (head := self.connection.before.answer(data)) is not None:
             data = data[head.end :]
             if head.code >= 200:
                 self._rest = b""
@@ -152,8 +162,10 @@ class RequestStream(Stream):
         self.leave()
         if self._state != _DONE:
             self.connection.reset(self, INTERNAL_ERROR)
-            return
-        self.push()
+        elif self.output_ended:
+            self.settled()
+        else:
+            self.push()
 
     def end_with(self, trailers: list[tuple[bytes, bytes]]) -> bool:
         """Ends an answer that has begun; False if it has not, or needs bytes that will not come."""
@@ -174,16 +186,61 @@ class RequestStream(Stream):
             self.connection.reset(self, NO_ERROR)  # the rest of the request is not needed (RFC 9113, 8.1)
 
 
+class Before:
+    """What the streams of a connection know of the ones before, because the next request is most often alike."""
+
+    __slots__ = ("_answer", "_answer_head", "_ended", "_fields", "_text", "client")
+
+    def __init__(self) -> None:
+        self.client: StreamClient | None = None
+        self._fields: Fields | None = None
+        self._ended = False
+        self._text: RequestText | None = None
+        self._answer: AnswerFields | None = None
+        self._answer_head = b""
+
+    def text(self, fields: Fields, *, ended: bool) -> RequestText:
+        """See `request_text`."""
+        if self._text is None or fields != self._fields or ended is not self._ended:
+            self._text = request_text(fields, ended=ended)
+            self._fields, self._ended = fields, ended
+        return self._text
+
+    def answer(self, data: bytes) -> AnswerFields | None:
+        """See `answer_fields`."""
+        if self._answer is not None and data.startswith(self._answer_head):
+            return self._answer
+        answer = answer_fields(data)
+        if answer is not None and answer.end <= REMEMBERED_HEAD:
+            self._answer, self._answer_head = answer, data[: answer.end]
+        return answer
+
+
 class StreamClient(Client):
     """The inner connection of one stream: it ends with its one request."""
 
-    __slots__ = ("_grpc", "_stream")
+    __slots__ = ("_before", "_grpc", "_stream")
 
-    def __init__(self, stream: RequestStream, *, grpc: bool) -> None:
+    def __init__(self, stream: RequestStream, before: StreamClient | None, *, grpc: bool) -> None:
         super().__init__(stream.connection.door)
         self.origin = stream.connection.origin
         self._stream = stream
         self._grpc = grpc
+        self._before = before
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        before, self._before = self._before, None
+        if before is None:
+            super().connection_made(transport)
+            return
+        self.transport = self._stream
+        self.peer, self.local, self.trusted, self.caller = before.peer, before.local, before.trusted, before.caller
+        self._host, self._forwarded, self.way = before._host, before._forwarded, before.way
+        self._remembered, self._pattern = before._remembered, before._pattern
+
+    def _again(self, pattern: Pattern, last: Prepared, data: bytes) -> bool:
+        """What is remembered is not written over: others' requests with it are under way."""
+        return False
 
     def refuse(self, malformed: Malformed) -> None:
         """The request cannot be written down."""
@@ -210,6 +267,9 @@ class StreamClient(Client):
     def _over(self) -> None:
         self.keep = False
         self._until = inf
+        if self.exchange is None:  # there is nothing that the stream's end would have to tell
+            self._stream.protocol = None
+            self.gateway.timers.forget(self)
         self._stream.close()
 
     def cut(self) -> None:
@@ -224,6 +284,8 @@ class Door:
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
+        self.gateway = listener.gateway
+        self.policy = listener.policy
 
     def admit(self, client: Client) -> bool:
         return True
