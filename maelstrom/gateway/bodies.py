@@ -14,6 +14,7 @@ from maelstrom.gateway.lines import PASS, TEXT, Lines, Malformed
 _HEX: Final = b"0123456789abcdefABCDEF"
 _MAX_DIGITS: Final = 15  # of a chunk's size
 _SIZES_KEPT: Final = 4096
+_LAST_CHUNK: Final = b"0\r\n\r\n"  # where no trailers follow
 MAX_SIZE_LINE: Final = 256  # bytes of a chunk's first line, with its extension
 MAX_TRAILERS: Final = 16384  # bytes of all trailer lines together
 
@@ -45,29 +46,27 @@ _SIZES: Final = _Sizes()
 
 
 def whole_chunks(data: bytes, pos: int) -> tuple[int, int, bool]:
-    """Passes over the chunks from `pos` on that are there to their ends and go on as they are, the last one included.
+    """Passes over the chunks from `pos` on that are there to their ends and go on as they are.
 
-    (where they end, bytes of data in them, whether the body ends there). Of anything else it knows nothing.
+    (where they end, bytes of data in them, whether that is the body's end and that of `data`).
     """
     size = 0
-    while True:
+    last = data.endswith(_LAST_CHUNK)
+    end = len(data) - len(_LAST_CHUNK) if last else len(data)
+    while pos < end:
         i = data.find(b"\r\n", pos)
         n = _SIZES[data[pos:i]] if i > 0 else -1
-        end = i + 2 + n
-        if n < 0 or data[end : end + 2] != b"\r\n":
+        after = i + 2 + n
+        if n <= 0 or data[after : after + 2] != b"\r\n":
             return pos, size, False
-        pos = end + 2
-        if not n:
-            return pos, size, True
+        pos = after + 2
         size += n
+    return (len(data), size, True) if last and pos == end else (pos, size, False)
 
 
 def ends_with_body(data: bytes, pos: int) -> bool:
     """Whether `data` from `pos` on is one chunked body that goes on as it is, and nothing else."""
-    if not data.endswith(b"0\r\n\r\n"):
-        return False
-    end, _, ended = whole_chunks(data, pos)
-    return ended and end == len(data)
+    return data.endswith(_LAST_CHUNK) and whole_chunks(data, pos)[2]
 
 
 class CountedBody:
@@ -117,7 +116,7 @@ class ChunkedBody:
                 self.size += size
                 if last:
                     self._state = _ENDED
-                if last or pos == len(data):
+                if pos == len(data):
                     break
             elif self._state == _DATA:
                 taken = min(self._left, len(data) - pos)
