@@ -32,6 +32,8 @@ LOCK_SECONDS = 5.0
 
 _KEPT, _EXTRA = 2, 6  # connections kept open, and further ones while they are needed
 
+_DURABLE = "select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'"
+
 # Own execution options: how SQLite begins, who may write next, and what PgBouncer keeps us from setting once.
 _BEGIN = "maelstrom_begin"
 _WRITERS = "maelstrom_writers"
@@ -143,7 +145,9 @@ def _postgresql(address: PostgresAddress, pooler: bool, statement_seconds: float
         conninfo = conninfo_with_limits(address, statement_seconds=statement_seconds, lock_seconds=lock_seconds)
 
     async def connect() -> psycopg.AsyncConnection[Any]:
-        return await psycopg.AsyncConnection.connect(conninfo, prepare_threshold=None if pooler else 5)
+        if pooler:
+            return await psycopg.AsyncConnection.connect(conninfo, prepare_threshold=None)
+        return await _durable(await psycopg.AsyncConnection.connect(conninfo, prepare_threshold=5, autocommit=True))
 
     engine = create_async_engine(
         "postgresql+psycopg://",
@@ -158,6 +162,17 @@ def _postgresql(address: PostgresAddress, pooler: bool, statement_seconds: float
     event.listen(engine.sync_engine, "checkout", _refuse_dead)
     event.listen(engine.sync_engine, "handle_error", _leave_read_only)
     return engine
+
+
+async def _durable(connection: psycopg.AsyncConnection[Any]) -> psycopg.AsyncConnection[Any]:
+    """Its commits wait for the log, whatever the server's own setting is; one that asks for more stays as it is."""
+    try:
+        await connection.execute(_DURABLE)
+        await connection.set_autocommit(False)
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
 
 
 def _refuse_dead(dbapi_connection: Any, record: object, proxy: object) -> None:

@@ -235,7 +235,7 @@ async def test_leaving_is_seen_by_others_and_stays(cluster: AnyCluster) -> None:
 
 async def test_commits_that_a_crash_would_lose_are_refused(postgres_cluster: Cluster, postgres_url: str) -> None:
     a = await postgres_cluster.session()
-    engine = make_engine(f"{postgres_url}?options=-c%20synchronous_commit%3Doff")
+    engine = make_engine(f"{postgres_url}?options=-c%20synchronous_commit%3Doff", behind_pooler=True)
     careless = Cluster(engine)
     assert not (await careless.statements.ground()).durable
     assert await careless.statements.beat(a.me) is None

@@ -261,7 +261,9 @@ async def test_a_frozen_server_is_given_up_and_found_again(postgres: PostgresSer
 async def test_a_connection_cut_while_idle_is_replaced_unnoticed(postgres: PostgresServer, postgres_url: str) -> None:
     engine = make_engine(postgres_url)
     await asyncio.gather(*(scalar(engine, "select pg_sleep(0.05)") for _ in range(2)))
-    ended = "select pg_terminate_backend(pid) from pg_stat_activity where datname = '{}' and pid <> pg_backend_pid()"
+    ended = (
+        "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = '{}' and pid <> pg_backend_pid()"
+    )
     postgres.execute(ended.format(postgres_url.rsplit("/", 1)[1]))
     for _ in range(4):
         assert await scalar(engine, "select 1") == 1
@@ -371,3 +373,14 @@ async def test_a_url_is_read_with_its_quoting_options_and_sockets(postgres: Post
     socket = make_engine(f"postgresql+psycopg://postgres@/postgres?host={postgres.folder}&port={postgres.port}")
     assert await scalar(socket, "select inet_server_port() is null")
     await socket.dispose()
+
+
+@pytest.mark.parametrize(("server", "ours"), [("off", "on"), ("local", "local"), ("remote_apply", "remote_apply")])
+async def test_commits_wait_for_the_log_whatever_the_server_does_by_default(
+    postgres_url: str, server: str, ours: str
+) -> None:
+    engine = make_engine(f"{postgres_url}?options=-c%20synchronous_commit%3D{server}")
+    for _ in range(2):  # also when the connection has been given back
+        async with transaction(engine) as connection:
+            assert await connection.scalar(text("select current_setting('synchronous_commit')")) == ours
+    await engine.dispose()
