@@ -228,7 +228,8 @@ class Client(Spoken):
             self.keep = self.keep and bool(head.flags & F_KEEP) and not head.has_body
             self.answer_now(error, head)
             return None, head.end
-        self._remembered = prepared if head.end <= REMEMBERED_HEAD else None
+        short = head.end <= REMEMBERED_HEAD  # else an idle connection could keep hundreds of KiB
+        self._remembered, self.way = (prepared, self.way) if short else (None, None)
         return prepared, head.end
 
     def _again(self, pattern: Pattern, last: Prepared, data: bytes) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 MAX_HELLO: Final = 32768  # bytes; real ones have less than two thousand
+MAX_RECORDS: Final = 128  # it may come in; all that came is read anew with each piece, so that more would cost much
 TLS_1_2: Final = 0x0303
 
 # Alerts (RFC 8446, 6.2) that end a connection before it has begun.
@@ -56,12 +57,13 @@ def alert(code: int) -> bytes:
 
 def _message(data: bytes) -> bytes | None:
     """The handshake's first message, put together from its records; None while it is not whole."""
-    message, at = b"", 0
+    message, at, records = b"", 0, 0
     while len(message) < 4 or len(message) < 4 + int.from_bytes(message[1:4]):
         if len(data) < at + 5:
             return None
         kind, major, size = data[at], data[at + 1], int.from_bytes(data[at + 3 : at + 5])
-        if kind != _HANDSHAKE or major != 3 or not 0 < size <= _RECORD_MAX:
+        records += 1
+        if kind != _HANDSHAKE or major != 3 or not 0 < size <= _RECORD_MAX or records > MAX_RECORDS:
             raise BadHello("the first message is no handshake")
         if len(data) < at + 5 + size:
             return None

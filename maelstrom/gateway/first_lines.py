@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from maelstrom.gateway.lines import Malformed
+from maelstrom.gateway.lines import AUTHORITY, Malformed
 
 # Flags of heads.
 F_KEEP: Final = 1  # the connection may be used again
@@ -31,7 +31,7 @@ _METHODS: Final = {
 }
 # A token; anything visible in ASCII but "#", which never belongs in a request.
 _REQUEST: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ([\x21\x22\x24-\x7e]+) HTTP/1\.([01])")
-_ABSOLUTE: Final = re.compile(rb"[Hh][Tt][Tt][Pp]://([A-Za-z0-9.\[\]:_~-]+)(|[/?].*)")
+_ABSOLUTE: Final = re.compile(rb"[Hh][Tt][Tt][Pp]://([^/?]+)(|[/?].*)")
 _STATUS: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([\t\x20-\x7e\x80-\xff]*))?")
 _REMEMBERED: Final = 128  # bytes of the longest line that is
 
@@ -59,7 +59,7 @@ class FirstLine:
         if target == b"*" and self.method == b"OPTIONS":
             return target
         absolute = _ABSOLUTE.fullmatch(target)
-        if absolute is None:
+        if absolute is None or not AUTHORITY.fullmatch(absolute[1]):
             raise Malformed("the target is neither a path nor an http:// URL")
         self.authority, rest = absolute.groups()
         return rest if rest.startswith(b"/") else b"/" + rest

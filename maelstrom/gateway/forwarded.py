@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from maelstrom.gateway.lines import (
+    AUTHORITY,
     FORWARDED,
     FORWARDED_FOR,
     FORWARDED_HOST,
@@ -16,7 +17,6 @@ from maelstrom.gateway.lines import (
 Special = dict[int, list[bytes]]
 
 _PROTO: Final = re.compile(rb"https?|wss?", re.IGNORECASE)
-_HOST: Final = re.compile(rb"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 
 
 def forwarded_lines(peer: bytes, host: bytes, scheme: bytes) -> bytes:
@@ -35,7 +35,7 @@ def forwarded_lines_of_proxy(peer: bytes, host: bytes, scheme: bytes, special: S
     sent_for = [value for value in special.get(FORWARDED_FOR, ()) if value]
     protos, hosts = special.get(FORWARDED_PROTO, []), special.get(FORWARDED_HOST, [])
     proto = protos[0] if len(protos) == 1 and _PROTO.fullmatch(protos[0]) else scheme
-    named = hosts[0] if len(hosts) == 1 and _HOST.fullmatch(hosts[0]) else host
+    named = hosts[0] if len(hosts) == 1 and AUTHORITY.fullmatch(hosts[0]) else host
     elements = [value for value in special.get(FORWARDED, ()) if value]
     lines = [
         b"X-Forwarded-For: " + b", ".join([*sent_for, peer]),

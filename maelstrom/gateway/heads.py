@@ -265,6 +265,8 @@ def answer_head(data: bytes) -> AnswerHead | None:
             raise Malformed("the answer's head is too large")
         if len(data) > 4 and not data.startswith(b"HTTP/"):
             raise Malformed("the answer is not HTTP/1.1")
+        if data.count(b"\n") != data.count(b"\r\n"):  # else it would be waited for until the deadline
+            raise Malformed("a line end of the answer's head that is not CRLF")
         return None
     if i > MAX_HEAD:
         raise Malformed("the answer's head is too large")

@@ -80,10 +80,12 @@ _UNCACHED: Final = frozenset(
      b"if-none-match", b"if-modified-since", b"maelstrom-deadline", b"idempotency-key")
 )  # fmt: skip
 _OPTIONS: Final = {b"close": CLOSE, b"keep-alive": KEEP_ALIVE, b"upgrade": CONNECTION_UPGRADE}
-_HOST: Final = re.compile(rb"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+# A host, with a port or without. No name is longer, and it goes on several times, in forwarding headers.
+AUTHORITY: Final = re.compile(rb"(?:[A-Za-z0-9._~-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _UPGRADE: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?:/[!#$%&'*+.^_`|~0-9A-Za-z-]+)?")
 SANE_ID: Final = re.compile(rb" *[A-Za-z0-9._:/+=@-]{1,128}")
 _REMEMBERED: Final = 256  # bytes of the longest line that is
+_REMEMBERED_NAME: Final = 64
 
 
 class Malformed(Exception):
@@ -145,9 +147,11 @@ class _Names(dict[bytes, tuple[int, bool]]):
                 kind = FORWARDED_OTHER
         elif plain != low:
             kind = DROP
-        if len(self) >= 2048:
-            self.clear()
-        got = self[name] = (kind, plain not in _UNCACHED)
+        got = (kind, plain not in _UNCACHED)
+        if len(name) <= _REMEMBERED_NAME:
+            if len(self) >= 2048:
+                self.clear()
+            self[name] = got
         return got
 
 
@@ -172,7 +176,7 @@ def _coding(value: bytes) -> int:
 
 def _host(value: bytes) -> int:
     host = value.lstrip(b" ")
-    if host and not _HOST.fullmatch(host):
+    if host and not AUTHORITY.fullmatch(host):
         raise Malformed("the Host is neither a name nor an address")
     return HOST
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from dataclasses import dataclass
 
 import pytest
 
 from maelstrom.gateway import Limits, Policy
+from maelstrom.gateway.client import Client
+from maelstrom.gateway.first_lines import FirstLine
+from maelstrom.gateway.heads import RequestHead
+from maelstrom.gateway.requests import Prepared, Way
 from tests.integration.gateway.world import GET, Conversation, World, friendly, request, world
 from tests.support.wait import eventually
 
@@ -195,6 +200,28 @@ async def test_a_client_that_reads_slowly_has_its_deadline_like_any_other(gate: 
     caller.writer.transport.resume_reading()  # type: ignore[attr-defined]
     with pytest.raises(ConnectionResetError):
         await caller.rest()
+
+
+async def test_a_connection_keeps_nothing_of_a_long_head(gate: World) -> None:
+    """Idle ones may be many."""
+    await gate.component(friendly)
+    caller = await gate.caller()
+    assert (await caller.ask(GET.replace(b"/", b"/" + b"x" * 60_000, 1))).status == 200
+    (client,) = gate.public._clients
+    assert remembered(client) < 4096
+    assert (await caller.ask(GET)).status == 200
+    await gate.at_rest()
+
+
+def remembered(client: object) -> int:
+    """Bytes of requests that can be reached from a connection, as far as its own things go."""
+    found, seen = [client], {id(client)}
+    for thing in found:
+        if isinstance(thing, Client | FirstLine | Prepared | RequestHead | Way):
+            new = [one for one in gc.get_referents(thing) if id(one) not in seen]
+            seen.update(map(id, new))
+            found += new
+    return sum(len(thing) for thing in found if isinstance(thing, bytes))
 
 
 async def test_clients_that_only_connect_leave_room_for_others_when_their_time_is_over() -> None:

@@ -26,6 +26,17 @@ async def test_interim_answers_without_end_are_no_answer(gate: World, interim: b
     await gate.at_rest()
 
 
+async def test_a_head_whose_lines_do_not_end_in_crlf_is_refused_at_once(gate: World) -> None:
+    async def old(talk: Conversation) -> None:
+        await talk.head()
+        talk.send(b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok")
+        await talk.gone()
+
+    await gate.component(old)
+    assert (await gate.ask(GET)).code == "upstream_broken"
+    await gate.at_rest()
+
+
 async def test_a_number_of_interim_answers_that_a_component_may_need_is_passed_on(gate: World) -> None:
     async def patient(talk: Conversation) -> None:
         for _ in range(2):  # they count for each request

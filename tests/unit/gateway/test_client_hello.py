@@ -44,7 +44,7 @@ REAL = hello("shop.example.org", ssl.TLSVersion.TLSv1_3, "h2", "http/1.1")
         (hello("Shop.Example.ORG"), ClientHello("shop.example.org", TLS_1_3)),
         (hello("a.test", ssl.TLSVersion.TLSv1_2), ClientHello("a.test", TLS_1_2)),
         (hello(None), ClientHello("", TLS_1_3)),
-        (in_records(REAL, 3), ClientHello("shop.example.org", TLS_1_3)),
+        (in_records(REAL, 7), ClientHello("shop.example.org", TLS_1_3)),
         (REAL + b"\x14\x03\x03\x00\x01\x01", ClientHello("shop.example.org", TLS_1_3)),
     ],
     ids=["newest", "capitals", "1.2", "no name", "in many records", "more behind it"],
@@ -56,6 +56,11 @@ def test_what_the_client_wants_is_read(data: bytes, wanted: ClientHello) -> None
 @pytest.mark.parametrize("data", [REAL, in_records(REAL, 7)], ids=["one record", "many records"])
 def test_a_part_of_it_is_waited_for(data: bytes) -> None:
     assert all(client_hello(data[:end]) is None for end in range(len(data)))
+
+
+def test_crumbs_are_refused_because_all_of_them_are_read_anew_with_each() -> None:
+    with pytest.raises(BadHello):
+        client_hello(in_records(REAL, 1)[: 6 * 130])
 
 
 def test_a_name_that_can_be_none_counts_as_none() -> None:

@@ -130,6 +130,15 @@ def test_the_memories_do_not_grow_with_what_clients_send() -> None:
     assert long not in REQUEST_LINES
 
 
+def test_long_names_are_not_remembered() -> None:
+    for n in range(100):
+        name = b"X-%d-" % n + b"n" * 50_000
+        request_head(b"GET / HTTP/1.1\r\nHost: a\r\n" + name + b": y\r\n\r\n")
+        answer_head(b"HTTP/1.1 200 OK\r\n" + name + b": y\r\nContent-Length: 0\r\n\r\n")
+    for lines in (REQUEST_LINES, ANSWER_LINES):
+        assert max(map(len, lines._names)) <= 64
+
+
 def test_an_id_is_found_again() -> None:
     assert asked("GET / HTTP/1.1\nHost: a\nx-request-ID:  abc").request_id == b"abc"
     assert asked("GET / HTTP/1.1\nHost: a\nX-Request-Id: a b").request_id == b""
