@@ -26,7 +26,6 @@ from h2.settings import SettingCodes
 from maelstrom.gateway.http2_frames import (
     CANCEL,
     FOR_DATA,
-    MAX_FRAME,
     NO_ERROR,
     PROTOCOL_ERROR,
     WHOLE_DATA,
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from maelstrom.gateway.http2_streams import Stream
 
 HIGH_WATER: Final = 131_072  # bytes waiting to be written on a connection before anything more is framed
+WRITE_AT: Final = 65_536  # bytes of bodies that are written together, so that it is seen when no more can be taken
 CONNECTION_WINDOW: Final = 4_194_304  # on all streams together between two of our notices; never what stalls a stream
 LOOK_SECONDS: Final = 5.0
 CLOSE_SECONDS: Final = 30.0  # for what is still to be written when a connection is closed
@@ -63,6 +63,8 @@ class Multiplex(asyncio.Protocol):
         self.http2 = Library(client_side=self.client_side)
         self._frames = Frames(gateway.monotonic(), of_client=not self.client_side)
         self._taken = 0  # bytes that came since the connection's window was opened last
+        self._bodies: list[bytes | memoryview] = []  # framed, to be written before what the library has
+        self._bodies_size = 0
         self._batch = False  # frames are collected, to be written together
         self._flushes = False  # and will be soon
         self._stuck_at = 0.0  # when `blocked` began, or something was written since
@@ -194,11 +196,15 @@ class Multiplex(asyncio.Protocol):
             self.http2.send_headers(stream.id, fields, end_stream=end)
             stream.output_ended = end
 
-    def send_data(self, stream: Stream, data: bytes, *, end: bool) -> None:
-        self.http2.send_data(stream.id, data, end_stream=end)
+    def send_data(self, stream: Stream, data: bytes | memoryview, *, end: bool) -> None:
+        if end:
+            self.http2.send_data(stream.id, data, end_stream=True)
+        else:  # not copied as often as the library would
+            self._bodies += (self.http2.data_to_send(), self.http2.data_head(stream.id, len(data)), data)
         self._frames.forgive(FOR_DATA * min(1.0, len(data) / WHOLE_DATA))
-        if len(data) >= MAX_FRAME // 2:
-            self.flush_now()  # so that it is seen when the connection can take no more
+        self._bodies_size += len(data)
+        if self._bodies_size >= WRITE_AT:
+            self.flush_now()
 
     def reset(self, stream: Stream, code: int) -> None:
         """Gives a stream up, unless it has ended."""
@@ -217,6 +223,10 @@ class Multiplex(asyncio.Protocol):
         self._flushes = False
         if not self.over:
             data = self.http2.data_to_send()
+            if self._bodies:
+                data = b"".join((*self._bodies, data))
+                self._bodies.clear()
+            self._bodies_size = 0
             if data:
                 self.transport.write(data)
 

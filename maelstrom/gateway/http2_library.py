@@ -52,6 +52,12 @@ class Library(H2Connection):
         preface = PREFACE if self.config.client_side else b""
         return preface + SettingsFrame(0, settings=settings).serialize() + self.data_to_send()
 
+    def data_head(self, stream_id: int, length: int) -> bytes:
+        """The head of a DATA frame that ends nothing, as far as windows allow: nothing else changes with such a one."""
+        self.outbound_flow_control_window -= length
+        self.streams[stream_id].outbound_flow_control_window -= length
+        return length.to_bytes(3, "big") + b"\0\0" + stream_id.to_bytes(4, "big")
+
     def bound_table(self) -> None:
         """After a peer has changed its settings."""
         if self.encoder.header_table_size > TABLE:

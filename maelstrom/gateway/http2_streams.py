@@ -54,7 +54,7 @@ class Stream(asyncio.Transport):
         self.output_ended = False  # all has been sent
         self.closing = False  # its protocol has closed it
         self.moved_at = connection.gateway.monotonic()
-        self._out: deque[bytes] = deque()
+        self._out: deque[bytes | memoryview] = deque()
         self._pending = 0  # bytes in `_out`
         self._end = False  # nothing is added to `_out` any more
         self._trailers: list[tuple[bytes, bytes]] = []
@@ -108,6 +108,7 @@ class Stream(asyncio.Transport):
             return False
         piece = self._out[0]
         if len(piece) > room:
+            piece = memoryview(piece)
             self._out[0] = piece[room:]
             piece = piece[:room]
         else:
