@@ -24,6 +24,7 @@ COMPILED = (
     "maelstrom/gateway/origin.py",
     "maelstrom/gateway/patterns.py",
     "maelstrom/gateway/requests.py",
+    "maelstrom/gateway/sender.py",
     "maelstrom/gateway/stats.py",
     "maelstrom/gateway/timers.py",
 )

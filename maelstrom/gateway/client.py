@@ -17,7 +17,7 @@ from maelstrom.gateway.answers import answer, code_of, plain, status_of
 from maelstrom.gateway.bodies import ChunkedBody, CountedBody
 from maelstrom.gateway.compiled import mypyc_attr
 from maelstrom.gateway.container import HIGH_WATER, REMEMBERED_HEAD, reset
-from maelstrom.gateway.exchange import AHEAD, GONE_SECONDS, Exchange
+from maelstrom.gateway.exchange import GONE_SECONDS, Exchange
 from maelstrom.gateway.first_lines import F_CHUNKED, F_KEEP
 from maelstrom.gateway.forwarded import forwarded_lines, forwarded_lines_of_proxy
 from maelstrom.gateway.front import OwnAnswer
@@ -28,6 +28,7 @@ from maelstrom.gateway.lingering import Lingering
 from maelstrom.gateway.origin import Origin, Spoken
 from maelstrom.gateway.patterns import Pattern
 from maelstrom.gateway.requests import Prepared, Way, prepare
+from maelstrom.gateway.sender import AHEAD
 from maelstrom.model.errors import (
     BadRequest,
     BodyTooLarge,

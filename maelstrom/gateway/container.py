@@ -188,7 +188,7 @@ class ContainerLink(asyncio.Protocol):
         self.keep = head.flags & F_KEEP != 0
         exchange.code = head.code
         exchange.answering = True
-        exchange.pass_on(data if head.unchanged else b"%b\r\n%b" % (head.head, data[head.end :]))
+        exchange.pass_on(data if head.unchanged else b"".join((head.head, b"\r\n", data[head.end :])))
         if self.exchange is exchange:
             self._complete(exchange)
 
@@ -256,7 +256,7 @@ class ContainerLink(asyncio.Protocol):
         exchange.begin(head.code)
         if extra or not head.unchanged:
             lines = head.head
-            data = b"%b%b\r\n%b" % (lines, extra, data[end:])
+            data = b"".join((lines, extra, b"\r\n", data[end:]))
             end = len(lines) + len(extra) + 2
         if self._state == COUNTED:
             self._counted(exchange, data, end)

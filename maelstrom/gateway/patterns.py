@@ -99,7 +99,7 @@ class Pattern:
         head.end = pos
         head.lines = lines = b"".join(parts)
         prepared.raw = data if pos == len(data) else data[:pos]
-        prepared.forward = b"%b%b%b" % (way.before, lines, way.after)
+        prepared.forward = b"".join((way.before, lines, way.after))
         return True
 
     def _fill(self, data: bytes, pos: int, parts: list[bytes]) -> int:

@@ -95,7 +95,7 @@ class Prepared:
         self.target = target = way.target
         self.route = way.route
         # All that goes on but X-Request-Id (if it had none), Maelstrom-Deadline and the empty line.
-        self.forward = b"%b%b%b" % (way.before, head.lines, way.after)
+        self.forward = b"".join((way.before, head.lines, way.after))
         self.seconds: float | None = None  # where the caller allows less time than the component
         self.timing = head.special is not None and TIMING in head.special
         self.measured = self.timing or target.measured
