@@ -116,7 +116,9 @@ class Exchange(Sender):
 
     def tunnel_ended(self) -> None:
         self._leave_tunnel()
-        self._end(self._gateway.monotonic())
+        now = self._gateway.monotonic()
+        self._end(now)
+        self.client.answered(now)  # it may still have to read what was sent last
 
     def tunnel_broken(self, why: str) -> None:
         self.fail(UpstreamBroken(why))

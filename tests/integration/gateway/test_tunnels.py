@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import pytest
 import websockets
@@ -82,6 +83,31 @@ async def test_the_end_of_the_containers_output_is_passed_on_and_the_rest_still_
     caller.end_sending()
     assert await asyncio.wait_for(heard, 5) == b"still here"
     await eventually(lambda: not pool.in_flight and not gate.public.connections)
+
+
+async def test_what_was_sent_last_arrives_although_its_reader_is_slow(gate: World) -> None:
+    async def pours(talk: Conversation) -> None:
+        await talk.head()
+        talk.send(SWITCHED)
+        await talk.until(b"go")
+        talk.send(bytes(60_000))
+        talk.end_sending()
+        await talk.gone()
+
+    pool = await gate.component(pours)
+    caller = await tunnel(gate)
+    (client,) = gate.public._clients
+    client.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2048)
+    caller.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+    gate.pass_time(40.0)
+    caller.stop_reading()
+    caller.send(b"go")
+    caller.end_sending()
+    await eventually(lambda: not pool.in_flight)
+    assert client.transport.get_write_buffer_size() > 0
+    gate.pass_time(6.0)
+    caller.writer.transport.resume_reading()  # type: ignore[attr-defined]
+    assert len(await caller.rest()) == 60_000
 
 
 async def test_an_upgrade_that_is_refused_leaves_an_ordinary_exchange(gate: World) -> None:
