@@ -67,6 +67,7 @@ class Pool:
         "closed",
         "component",
         "draining",
+        "elsewhere",
         "failure",
         "in_flight",
         "instances",
@@ -89,6 +90,7 @@ class Pool:
         self.draining = False  # the node stops: no new claims
         self.closed = False  # the component is removed
         self.lender: Lender | None = None
+        self.elsewhere = 0  # who wait in other processes and (not yet) here, as far as was told
         self.on_want = on_want  # somebody waits and no instance is free
         self.on_idle = on_idle  # an instance that drains has ended its last request
         self._fairness = ""  # of the component, when somebody last had to wait
@@ -187,7 +189,7 @@ class Pool:
 
     @property
     def demand(self) -> int:
-        return self.busy + len(self.queue)
+        return self.busy + len(self.queue) + self.elsewhere
 
     # what a lender calls
 
@@ -197,7 +199,7 @@ class Pool:
         self.in_flight += n
 
     def take_back(self, instance: Instance, n: int, used: float, *, ended: int = 0) -> None:
-        """`n` lent slots are free again, `ended` of them because a request has ended just now.
+        """`n` lent slots are free again; so many requests have `ended` where they were lent since this was last told.
 
         `used`: monotonic, when a request on this instance last ended there.
         """
@@ -207,7 +209,7 @@ class Pool:
         self.served += ended
         if self.queue:
             if ended:
-                self.pace.ended(self.in_flight + ended, used)
+                self.pace.ended_since(self.in_flight + n, used, ended)
             self.grant()
         if not instance.in_flight and instance.state != "ready":
             self.on_idle(self)

@@ -42,6 +42,18 @@ class Pace:
         self._taken = self._taken * kept + since * slots
         self._fresh += 1
 
+    def ended_since(self, slots: int, now: float, requests: int) -> None:
+        """The same, where so many have ended since it was last told."""
+        at, self._at = self._at, now
+        if at is None:
+            return
+        enough = _enough(slots)
+        kept = (1.0 - 1.0 / enough) ** requests
+        weight = enough * (1.0 - kept)  # as if they had ended one after the other
+        self._ends = self._ends * kept + weight
+        self._taken = self._taken * kept + max(0.0, now - at) * slots * weight / requests
+        self._fresh += requests
+
     def is_sure(self, slots: int) -> bool:
         """Whether enough was measured, and without a pause up to now, for somebody to be refused because of it."""
         return self._fresh >= _enough(slots)

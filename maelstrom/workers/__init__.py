@@ -16,12 +16,31 @@ That no container gets more requests than its limit follows from three rules:
 3. If a worker dies, its slots are counted until the kernel has closed its connections (its process has been waited
    for), and beyond that as long as a container holds one of them open: only then has it ended that request.
 
-A claim of a lent slot costs no message. Where none is left the waiter queues in the worker, and for it a waiter of the
-same worker in the main pool: so all wait in one line, whichever process they came to, and whatever waits starts
-containers, is refused when the queue is full, or told why a start failed. While somebody else waits, a worker is
-*pressed*: it gives back each slot as it becomes free. Otherwise it passes slots on to its own waiters, and what it has
-not used for half a second goes back; so an instance that has no slots lent is idle, and may be stopped.
+A claim of a lent slot costs no message. What a worker has not used for half a second goes back; so an instance that has
+no slots lent is idle, and may be stopped. Where none is left the waiter queues in the worker, and *asks*: a waiter of
+the same worker queues for it in the main pool. So all wait in one line, whichever process they came to, and whatever
+waits starts containers, is refused when the queue is full or its deadline would be missed, or told why a start failed.
 
-`lender`, `lent`, `borrower`, `counts`, `messages`, `briefing` and `orphans` decide, without any input or output; `line`
-is the socket between the two, `worker` one process, `seat` its place in the main process, `crew` all of them.
+While somebody else waits, a worker is *pressed*: it keeps nothing that is free. But where requests are short, a slot
+would travel longer than it is used. So a pressed worker may pass slots on to its own waiters, for a *stint*, and its
+waiters are *quiet* for a while before they ask, where asking would not help (`wants.py`). What holds all the same:
+
+4. Within STINT_SECONDS of being pressed a worker has given back every slot that it had, in even steps, or is still busy
+   with the request that had it at its turn. The main process gives each to the first of its line.
+5. Nobody is quiet for more than QUIET_SECONDS, or where his worker has no slot in use.
+6. In one worker who came first is first. Between workers a request may be overtaken by those that came to another one
+   up to QUIET_SECONDS after it, and by later ones for one stint and the requests that run at its end: this follows from
+   4, because a worker gets no more slots before it once its own waiters have all come later.
+7. Where a component asks for fairness, turns over its keys are decided in the one line: nobody is quiet, and a pressed
+   worker gives back each slot as it becomes free.
+8. Deadlines and `maxqueue` are judged in the one line, by its own measure: workers tell with each slot that is back,
+   and ten times a second, how many requests have ended. A worker alone refuses nobody for his deadline. The quiet are
+   not in the line; scaling counts them, as they are told ten times a second.
+
+`tests/unit/workers` shows 1 to 3 under any order of messages, deaths and losses (`test_lent_slots.py`), 1 to 6 in
+virtual time, with mistakes that must be found (`test_simulation.py`), and 4 to 8 one by one (`test_stints.py`).
+
+`lender` and `branch`, `lent`, `wants` and `borrower`, `counts`, `messages`, `briefing` and `orphans` decide, without
+any input or output; `line` is the socket between the two, `worker` one process, `seat` its place in the main process,
+`crew` all of them.
 """

@@ -11,12 +11,12 @@ from math import isfinite
 from typing import Any, Final
 
 from maelstrom.activation.instance import Instance
-from maelstrom.activation.pool import Waiter
 from maelstrom.model.component import Component
 from maelstrom.model.errors import NoRoute
 from maelstrom.model.instance import Address, Receipt
-from maelstrom.workers.lent import LentPool, Ticket
+from maelstrom.workers.lent import LentPool
 from maelstrom.workers.messages import Message, error_of
+from maelstrom.workers.wants import Later, Wants
 
 KEEP_SECONDS: Final = 0.5  # an instance that was not used for so long is given back; less than any idle time-out
 SHORT_SECONDS: Final = 1.0  # so long after somebody had to ask for more, what there is is kept
@@ -37,41 +37,28 @@ class Holding:
 class Borrower:
     """All pools of one worker."""
 
-    def __init__(self, send: Callable[[Message], None], monotonic: Callable[[], float]) -> None:
+    def __init__(self, send: Callable[[Message], None], monotonic: Callable[[], float], later: Later) -> None:
         self._send = send
         self._monotonic = monotonic
-        self._next = 0
-        self._tickets: dict[int, Ticket] = {}
+        self._wants = Wants(send, monotonic, later)
+        self._leaving = False
         self.pools: dict[str, LentPool] = {}
         self.holdings: dict[str, Holding] = {}
+        # what pools say of those who wait
+        self.comes = self._wants.comes
+        self.over = self._wants.over
 
     # what pools say
 
-    def ticket(self, pool: LentPool, waiter: Waiter) -> Ticket:
-        self._next += 1
-        return Ticket(pool, self._next, waiter)
-
-    def wants(self, ticket: Ticket) -> None:
-        self._tickets[ticket.id] = ticket
-        now = ticket.pool.short_at = self._monotonic()
-        component = ticket.pool.component
-        by = component.definition.fairness
-        key = ticket.fairness_key(by).decode("latin-1") if by else ""
-        self._send(
-            ["want", component.key.full_name, ticket.id, ticket.patient, _finite(now + ticket.seconds_left()), key]
-        )
-
-    def wants_no_more(self, ticket: Ticket) -> None:
-        if self._tickets.pop(ticket.id, None) is not None:
-            self._send(["unwant", ticket.id])
-
     def gives_back(self, instance: Instance, slots: int, idle: int) -> None:
         """They are taken out of the instance's limit already."""
-        self._send(["back", instance.id, slots, idle, _finite(instance.last_used)])
         holding = self.holdings[instance.id]
+        pool = holding.pool
+        self._send(["back", instance.id, slots, idle, _finite(instance.last_used), _ended(pool)])
         holding.told = None
         if instance.state != "ready" and not instance.limit:
             del self.holdings[instance.id]
+        self._wants.moved(pool)
 
     def doubts(self, instance: Instance) -> None:
         self.holdings[instance.id].doubts += 1
@@ -126,26 +113,29 @@ class Borrower:
 
     def grant(self, id: str, ticket_id: int, extra: int, doubts: int) -> None:
         """One slot for a waiter and some more. `doubts`: how many of ours had been heard when it was lent."""
-        ticket = self._tickets.pop(ticket_id, None)
+        ticket = self._wants.answered(ticket_id)
         holding = self.holdings.get(id)
         if holding is None or holding.instance.state != "ready" or doubts < holding.doubts:
-            self._send(["back", id, 1 + extra, 1 + extra, None])
+            self._send(["back", id, 1 + extra, 1 + extra, None, 0])
             if ticket is not None:
-                self._again(ticket)
+                self._wants.again(ticket)
             return
         instance, pool = holding.instance, holding.pool
         holding.told = None
         instance.suspect = False
         instance.limit += 1 + extra
+        had = pool.in_flight
         if ticket is not None:
             pool.serve(ticket, instance)
+        if not (pool.pressed and pool.component.definition.fairness):
+            pool.grant()
+        pool.came(had, self._monotonic())
         if pool.pressed:
             self._give_back_idle(instance)
-        else:
-            pool.grant()
+        self._wants.moved(pool)
 
     def refuse(self, ticket_id: int, code: str, message: str, hint: str, fields: dict[str, Any]) -> None:
-        ticket = self._tickets.pop(ticket_id, None)
+        ticket = self._wants.answered(ticket_id)
         if ticket is not None:
             ticket.pool.refuse(ticket, error_of(code, message, hint, fields))
 
@@ -153,10 +143,18 @@ class Borrower:
         pool = self.pools.get(component)
         if pool is None:
             return
-        pool.pressed = pressed
+        pool.press(pressed or self._leaving)
         if pressed:
             for instance in pool.instances:
                 self._give_back_idle(instance)
+        else:
+            self._wants.alone(pool)
+
+    def leave(self) -> None:
+        """This worker drains: it keeps nothing that it does not use."""
+        self._leaving = True
+        for name in self.pools:
+            self.press(name, True)
 
     def recall(self, id: str) -> None:
         """It drains or is suspect: no new requests until some are granted again."""
@@ -193,7 +191,11 @@ class Borrower:
             told = instance.limit - instance.in_flight, instance.last_used
             if told != holding.told:
                 holding.told = told
-                self._send(["told", id, told[0], _finite(told[1])])
+                self._send(["told", id, told[0], _finite(told[1]), _ended(pool)])
+        for name, pool in self.pools.items():
+            if len(pool.quiet) != pool.told_quiet:
+                pool.told_quiet = len(pool.quiet)
+                self._send(["quiet", name, pool.told_quiet])
         for name in [name for name, pool in self.pools.items() if pool.closed and not pool.instances]:
             del self.pools[name]
 
@@ -205,11 +207,11 @@ class Borrower:
             instance.limit -= idle
             self.gives_back(instance, idle, idle)
 
-    def _again(self, ticket: Ticket) -> None:
-        """What it was granted could not be used: it asks anew, as the last of all."""
-        self._next += 1
-        ticket.id = self._next
-        self.wants(ticket)
+
+def _ended(pool: LentPool) -> int:
+    """How many requests have ended here since it was last told."""
+    ended, pool.told_served = pool.served - pool.told_served, pool.served
+    return ended
 
 
 def _finite(moment: float) -> float | None:

@@ -2,7 +2,7 @@
 
 Rules, checked by the property tests: what is lent is claimed in the main pool; what a dead worker had comes back once,
 and only when it is said to be safe; a worker is pressed as long as somebody else waits for the same component. It must
-not know of sockets or processes: messages go to `Branch.send`.
+not know of sockets or processes.
 """
 
 from __future__ import annotations
@@ -14,101 +14,13 @@ from typing import Any, Final, cast
 from maelstrom.activation.instance import Instance
 from maelstrom.activation.pool import Pool
 from maelstrom.model.errors import MaelstromError, NoRoute
+from maelstrom.workers.branch import Branch, Loan, Seeker, Wish
 from maelstrom.workers.messages import Message
 
 Host = tuple[str, int]
-Wish = tuple[bool, float | None, str]  # whether it is patient, its deadline (monotonic; None: none), its fairness key
 
 NEVER: Final = -inf
 EXTRA_MOST: Final = 1024  # slots lent at once beyond those that were asked for
-
-
-class Seeker:
-    """A waiter of a worker, in its place in the main pool's queue."""
-
-    __slots__ = ("_key", "_until", "branch", "id", "lender", "patient", "pool")
-
-    def __init__(self, lender: Lender, branch: Branch, pool: Pool, id: int, wish: Wish) -> None:
-        self.lender = lender
-        self.branch = branch
-        self.pool = pool
-        self.id = id
-        self.patient, self._until, self._key = wish
-
-    def seconds_left(self) -> float:
-        return inf if self._until is None else self._until - self.lender.monotonic()
-
-    def fairness_key(self, by: str) -> bytes:
-        return self._key.encode("latin-1")
-
-    def granted(self, instance: Instance) -> None:
-        self.lender.granted(self, instance)
-
-    def refused(self, error: MaelstromError) -> None:
-        self.branch.forget(self)
-        self.branch.refuse(self.id, error)
-
-
-class Loan:
-    """Slots of one instance that one worker has. As a link of the instance it is told when that is gone."""
-
-    __slots__ = ("_branch", "doubts", "gone", "instance", "pool", "ready_at", "slots", "spare")
-
-    def __init__(self, branch: Branch, pool: Pool, instance: Instance) -> None:
-        self._branch = branch
-        self.pool = pool
-        self.instance = instance
-        self.slots = 0
-        self.spare = 0  # of them, as the worker last told, not in use
-        self.doubts = 0  # how often the worker has said that the instance is suspect
-        self.gone = False
-        self.ready_at: float | None = None  # of the instance, as the worker knows it; a wake makes it another
-
-    def lost(self) -> None:
-        self.gone = True
-        self._branch.send(["gone", self.instance.id])
-        if not self.slots:
-            self._branch.loans.pop(self.instance.id, None)
-
-    def not_used(self, spare: int) -> None:
-        self.instance.spare += spare - self.spare
-        self.spare = spare
-
-
-class Branch:
-    """One worker, as the main process sees it."""
-
-    def __init__(self, send: Callable[[Message], None]) -> None:
-        self._send = send
-        self._open = True
-        self.seekers: dict[int, Seeker] = {}
-        self.waiting: dict[Pool, int] = {}  # how many of them wait in which pool
-        self.loans: dict[str, Loan] = {}  # by the instance's id; also those without slots while the instance lives
-        self.pressed: set[Pool] = set()
-        self.borrows: set[Pool] = set()  # pools that it ever had a slot of
-
-    def send(self, message: Message) -> None:
-        if self._open:
-            self._send(message)
-
-    def silence(self) -> None:
-        """Nobody listens any more."""
-        self._open = False
-
-    def refuse(self, id: int, error: MaelstromError) -> None:
-        self.send(["refuse", id, error.code, error.message, error.hint, error.fields])
-
-    def expect(self, seeker: Seeker) -> None:
-        self.seekers[seeker.id] = seeker
-        self.waiting[seeker.pool] = self.waiting.get(seeker.pool, 0) + 1
-
-    def forget(self, seeker: Seeker) -> None:
-        del self.seekers[seeker.id]
-        left = self.waiting[seeker.pool] - 1
-        if left:
-            self.waiting[seeker.pool] = left
-        else:
-            del self.waiting[seeker.pool]
 
 
 class Lender:
@@ -131,6 +43,8 @@ class Lender:
         """It says nothing any more: nobody of it waits. What it has it may still be using."""
         branch.silence()
         pools = set(branch.waiting)
+        for pool in branch.quiet:
+            branch.keep_quiet(pool, 0)
         for seeker in list(branch.seekers.values()):
             branch.forget(seeker)
             seeker.pool.withdraw(seeker)
@@ -188,13 +102,13 @@ class Lender:
             seeker.pool.withdraw(seeker)
             self._review(seeker.pool)
 
-    def back(self, branch: Branch, id: str, slots: int, idle: int, used: float | None) -> None:
-        """Slots of an instance are back, `idle` of them not in use before; `used`: see `Pool.take_back`."""
+    def back(self, branch: Branch, id: str, slots: int, idle: int, used: float | None, ended: int) -> None:
+        """Slots of an instance are back, `idle` of them not in use before; `used`, `ended`: see `Pool.take_back`."""
         loan = branch.loans.get(id)
         if loan is None:
             return
         loan.not_used(max(0, loan.spare - idle))
-        self._take_back(branch, loan, min(slots, loan.slots), NEVER if used is None else used, slots - idle)
+        self._take_back(branch, loan, min(slots, loan.slots), NEVER if used is None else used, ended)
         if loan.gone and not loan.slots:
             branch.loans.pop(id, None)
 
@@ -204,12 +118,18 @@ class Lender:
             loan.doubts += 1
             loan.pool.suspect(loan.instance)
 
-    def told(self, branch: Branch, id: str, spare: int, used: float | None) -> None:
+    def told(self, branch: Branch, id: str, spare: int, used: float | None, ended: int) -> None:
         """How much of what it has is not in use; what was lent since it said so is counted as in use."""
         loan = branch.loans.get(id)
         if loan is not None:
             loan.not_used(min(spare, loan.slots))
-            loan.instance.last_used = max(loan.instance.last_used, NEVER if used is None else used)
+            loan.pool.take_back(loan.instance, 0, NEVER if used is None else used, ended=ended)
+
+    def quiet(self, branch: Branch, component: str, waiting: int) -> None:
+        """So many wait there, and are in no line here."""
+        pool = self._find(component)
+        if pool is not None:
+            branch.keep_quiet(pool, waiting)
 
     # what pools say
 
@@ -274,6 +194,8 @@ class Lender:
         for branch in self.branches:
             kept = {loan.pool for loan in branch.loans.values()}
             gone = {pool for pool in branch.borrows if pool.closed and pool not in kept}
+            for pool in gone & set(branch.quiet):
+                del branch.quiet[pool]
             branch.borrows -= gone
             branch.pressed -= gone
 

@@ -21,8 +21,9 @@ from maelstrom.gateway import GatewayStats
 from maelstrom.model.settings import Settings
 from maelstrom.plan.backoff import Backoff
 from maelstrom.workers import counts
+from maelstrom.workers.branch import Branch
 from maelstrom.workers.briefing import Briefing, settings_message
-from maelstrom.workers.lender import Branch, Host, Lender
+from maelstrom.workers.lender import Host, Lender
 from maelstrom.workers.line import Door, Line
 from maelstrom.workers.messages import Message
 from maelstrom.workers.orphans import orphans
@@ -75,6 +76,7 @@ class Seat:
             "back": lender.back,
             "suspect": lender.suspect,
             "told": lender.told,
+            "quiet": lender.quiet,
         }
 
     def send(self, message: Message) -> bool:

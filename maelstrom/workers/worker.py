@@ -44,7 +44,7 @@ class Worker:
         self._spawn = spawn
         self._begin = begin
         self._line: Line | None = None
-        self._borrower = Borrower(self._send, time.monotonic)
+        self._borrower = Borrower(self._send, time.monotonic, asyncio.get_running_loop().call_later)
         self._gateway: Gateway | None = None
         self._routes: dict[str, Route] = {}
         self._told: dict[str, int] = {}  # requests in flight by rule
@@ -156,6 +156,7 @@ class Worker:
 
     def _drain(self, grace: float, followed: bool) -> None:
         self._draining = True
+        self._borrower.leave()
         self._spawn(self._end(grace, followed), "drain")
 
     async def _end(self, grace: float, followed: bool) -> None:

@@ -78,3 +78,17 @@ def test_it_follows_what_changes() -> None:
 @pytest.mark.parametrize(("seconds", "said"), [(0.0, 1), (0.2, 1), (1.1, 2), (59.5, 60), (1e9, 60)])
 def test_retry_after_is_whole_seconds_within_a_minute(seconds: float, said: int) -> None:
     assert retry_after(seconds) == said
+
+
+def test_ends_that_are_told_together_count_as_those_that_are_told_one_by_one() -> None:
+    singly, together = Pace(), Pace()
+    for pace in (singly, together):
+        pace.begin()
+        pace.ended(4, 0.0)
+    for n in range(1, 101):
+        singly.ended(4, n * 0.01)
+        if not n % 10:
+            together.ended_since(4, n * 0.01, 10)
+    assert together.seconds(10, 4) == pytest.approx(singly.seconds(10, 4), rel=1e-6)
+    assert together.is_sure(4)
+    assert singly.is_sure(4)

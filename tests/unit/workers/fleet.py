@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from maelstrom.activation.instance import Instance
@@ -11,7 +12,8 @@ from maelstrom.model.component import Component, ComponentDefinition, ComponentK
 from maelstrom.model.errors import MaelstromError
 from maelstrom.model.instance import Address
 from maelstrom.workers.borrower import Borrower
-from maelstrom.workers.lender import Branch, Lender
+from maelstrom.workers.branch import Branch
+from maelstrom.workers.lender import Lender
 from maelstrom.workers.lent import LentPool
 from maelstrom.workers.messages import Decoder, Message, encode
 
@@ -57,17 +59,34 @@ class FakeWorker:
         self.fleet = fleet
         self.inbox: list[Message] = []
         self.outbox: list[Message] = []
-        self.borrower = Borrower(self.outbox.append, lambda: fleet.now)
+        self.planned = {False: 0, True: 0}  # how many of each box are on their way (for whoever plans it)
+        self.timers: list[tuple[float, Callable[[], None]]] = []
+        self.borrower = Borrower(self.outbox.append, lambda: fleet.now, self.later)
         self.borrower.follow([definition], [])
-        self.branch: Branch = fleet.lender.join(lambda message: self.inbox.append(through_the_wire(message)))
+        self.branch: Branch = fleet.lender.join(self.sent)
         self.waiting: list[Caller] = []
         self.open: list[Caller] = []
         self.doubted: Counter[str] = Counter()  # how often it has called an instance suspect
         self.cleared: Counter[str] = Counter()  # how many of these had been heard when the engine confirmed it
 
+    def sent(self, message: Message) -> None:
+        """By the main process."""
+        self.fleet.sent += 1
+        self.inbox.append(through_the_wire(message))
+
     @property
     def pool(self) -> LentPool:
         return self.borrower.pools[NAME]
+
+    def later(self, seconds: float, callback: Callable[[], None]) -> None:
+        self.timers.append((self.fleet.now + seconds, callback))
+
+    def time_passes(self) -> None:
+        """What is due now is done."""
+        due = [callback for at, callback in self.timers if at <= self.fleet.now]
+        self.timers = [(at, callback) for at, callback in self.timers if at > self.fleet.now]
+        for callback in due:
+            callback()
 
     def ask(self, caller: Caller) -> None:
         """A request comes."""
@@ -130,6 +149,7 @@ class Fleet:
 
     def __init__(self, workers: int, limits: list[int], **fields: Any) -> None:
         self.now = 100.0
+        self.sent = 0  # messages, both ways
         self.component = component(**fields)
         self.pool = Pool(self.component, lambda _: None, lambda _: None)
         self.lender = Lender(lambda name: self.pool if name == NAME else None, lambda: self.now)
@@ -154,6 +174,7 @@ class Fleet:
 
     def hear(self, worker: FakeWorker) -> None:
         """The main process reads one message of that worker."""
+        self.sent += 1
         kind, *rest = through_the_wire(worker.outbox.pop(0))
         if kind == "suspect":
             self.heard.append((worker, rest[0]))
@@ -163,6 +184,7 @@ class Fleet:
             "back": self.lender.back,
             "suspect": self.lender.suspect,
             "told": self.lender.told,
+            "quiet": self.lender.quiet,
         }[kind](worker.branch, *rest)
         self.sort()
 
@@ -208,6 +230,13 @@ class Fleet:
                     worker.read()
                 while worker.outbox:
                     self.hear(worker)
+
+    def wait(self, seconds: float) -> None:
+        """That time passes, and all messages arrive."""
+        self.now += seconds
+        for worker in self.workers:
+            worker.time_passes()
+        self.settle()
 
     def confirm(self) -> None:
         """The engine says that all instances run where they did."""

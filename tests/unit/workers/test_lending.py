@@ -61,11 +61,12 @@ def test_who_came_first_is_served_first_whichever_process_it_came_to() -> None:
     order = []
     for n in range(6):
         caller = asked(fleet.workers[n % 2])
-        fleet.settle()
+        fleet.wait(0.1)  # longer than anybody is quiet
         order.append((fleet.workers[n % 2], caller))
     served = []
     at, caller = one, working
     for _ in order:
+        fleet.wait(1.0)  # longer than a stint
         at.end(caller)
         fleet.settle()
         ((at, caller),) = [(w, c) for w in (one, other) for c in w.open]
@@ -101,6 +102,7 @@ def test_a_source_waits_in_the_same_line() -> None:
     assert source.instance is None
     third = asked(worker)
     fleet.settle()
+    fleet.wait(1.0)  # longer than a stint
     worker.end(second)
     fleet.settle()
     assert source.instance is not None

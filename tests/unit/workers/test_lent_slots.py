@@ -67,7 +67,9 @@ class LentSlots(RuleBasedStateMachine):
     @rule(data=st.data(), seconds=st.sampled_from([0.001, 0.1, 0.6, 2.0]))
     def time_passes(self, data: st.DataObject, seconds: float) -> None:
         self.fleet.now += seconds
-        self.worker(data).borrower.look()
+        worker = self.worker(data)
+        worker.borrower.look()
+        worker.time_passes()
 
     @precondition(lambda self: any(w.open for w in self.fleet.workers))
     @rule(data=st.data())
@@ -157,15 +159,23 @@ class LentSlots(RuleBasedStateMachine):
                 assert loan.slots == on_the_way[id] + (0 if holding is None else holding.instance.limit)
 
     @invariant()
-    def nobody_waits_beside_a_free_slot_when_all_is_read(self) -> None:
+    def nobody_asks_beside_a_free_slot_when_all_is_read(self) -> None:
         if any(w.inbox or w.outbox for w in self.fleet.workers):
             return
-        if self.fleet.own_waiting or any(w.waiting for w in self.fleet.workers):
+        if self.fleet.own_waiting or any(w.pool.asked for w in self.fleet.workers):
             uses = self.fleet.uses()
             dead = {id for w, _ in self.fleet.dead for id, loan in w.branch.loans.items() if loan.slots}
             for instance in self.fleet.pool.instances:
                 if instance.state == "ready" and not instance.suspect and instance.id not in dead:
                     assert uses[instance.id] == instance.limit
+
+    @invariant()
+    def who_waits_in_a_worker_asks_or_is_quiet_behind_those_who_ask(self) -> None:
+        for worker in self.fleet.workers:
+            pool = worker.pool
+            assert set(pool.queue) == {*pool.asked, *pool.quiet}
+            assert list(pool.queue)[len(pool.asked) :] == list(pool.quiet)
+            assert pool.in_flight or not pool.quiet
 
     @invariant()
     def nothing_that_takes_no_requests_is_at_hand_when_all_is_read(self) -> None:
@@ -186,21 +196,20 @@ class LentSlots(RuleBasedStateMachine):
         fleet.dead.clear()
         self.engine_confirms()
         fleet.start(1)
-        fleet.settle()
+        fleet.wait(1.0)
         while fleet.own or any(w.open for w in fleet.workers):
             for worker in fleet.workers:
                 for caller in list(worker.open):
                     worker.end(caller)
             for caller in list(fleet.own):
                 fleet.end(caller)
-            fleet.settle()
+            fleet.wait(1.0)
         assert not fleet.own_waiting
         assert not any(w.waiting for w in fleet.workers)
         for _ in range(20):
-            fleet.now += 1.0
             for worker in fleet.workers:
                 worker.borrower.look()
-            fleet.settle()
+            fleet.wait(1.0)
         assert [i.in_flight for i in fleet.made] == [0] * len(fleet.made)
         assert fleet.pool.in_flight == 0
 

@@ -1,0 +1,123 @@
+"""Which of a worker's waiters wait in the main process's line, too: for each of these it has said that it wants a slot.
+
+That costs two messages, far more than a wait of a few ms is worth. So a waiter keeps *quiet* for a while where slots
+are in use here that will be free again, and where the main process evidently has none: others wait for it, somebody who
+waits here is quiet already, or has asked and not been answered at once. Obligations, tested in `tests/unit/workers`:
+
+- Who asks is older than all who are quiet in the same pool. So grants, which go to those who ask, keep the order.
+- Nobody is quiet for more than QUIET_SECONDS, or without a slot in use here.
+- If all are quiet, one of them asks when a slot comes or goes, when nobody waits elsewhere any more, and else a few
+  times in QUIET_SECONDS: so slots that are free elsewhere are found.
+
+Pure: times are handed in, and what is due is called by whoever has a clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import isfinite
+from typing import Final
+
+from maelstrom.workers.lent import LentPool, Ticket
+from maelstrom.workers.messages import Message
+
+QUIET_SECONDS: Final = 0.02
+LOOKS: Final = 4  # in that time
+ANSWER_SECONDS: Final = 0.001  # a slot that is free in the main process is here by then
+
+Later = Callable[[float, Callable[[], None]], object]
+
+
+class Wants:
+    """Of all pools of one worker."""
+
+    def __init__(self, send: Callable[[Message], None], monotonic: Callable[[], float], later: Later) -> None:
+        """`later(seconds, callback)`: as the event loop's `call_later`."""
+        self._send = send
+        self._monotonic = monotonic
+        self._later = later
+        self._next = 0
+        self._tickets: dict[int, Ticket] = {}  # that ask, by what they are called in messages
+        self._quiet: dict[LentPool, None] = {}  # pools that had quiet waiters when it was last looked
+
+    def comes(self, ticket: Ticket) -> None:
+        """It waits from now on."""
+        pool = ticket.pool
+        now = pool.short_at = self._monotonic()
+        if not self._may_be_quiet(pool, now):
+            self._ask(ticket, now)
+            return
+        pool.quiet[ticket] = now
+        if not self._quiet:
+            self._later(QUIET_SECONDS / LOOKS, self._look)
+        self._quiet[pool] = None
+
+    def over(self, ticket: Ticket) -> None:
+        """It has left, or got a slot that was here."""
+        pool = ticket.pool
+        if ticket in pool.quiet:
+            del pool.quiet[ticket]
+        elif ticket in pool.asked:
+            del pool.asked[ticket], self._tickets[ticket.id]
+            self._send(["unwant", ticket.id])
+
+    def answered(self, id: int) -> Ticket | None:
+        """Whose request it was; None if that waits no more."""
+        ticket = self._tickets.pop(id, None)
+        if ticket is not None:
+            del ticket.pool.asked[ticket]
+        return ticket
+
+    def again(self, ticket: Ticket) -> None:
+        """What it was granted could not be used: it asks anew, as the last of all."""
+        self._ask(ticket, self._monotonic())
+
+    def moved(self, pool: LentPool) -> None:
+        """A slot has come or gone."""
+        if pool.quiet and not pool.asked:
+            self._ask(next(iter(pool.quiet)), self._monotonic())
+        while pool.quiet and not pool.in_flight:
+            self._ask(next(iter(pool.quiet)), self._monotonic())
+
+    def alone(self, pool: LentPool) -> None:
+        """Nobody waits elsewhere any more: perhaps something is free there."""
+        now = self._monotonic()
+        if pool.quiet and not pool.asked and now - pool.asked_at > ANSWER_SECONDS:
+            self._ask(next(iter(pool.quiet)), now)
+
+    @staticmethod
+    def _may_be_quiet(pool: LentPool, now: float) -> bool:
+        if not pool.in_flight or pool.component.definition.fairness:
+            return False
+        if pool.quiet or pool.pressed:
+            return True
+        first = next(iter(pool.asked.values()), now)
+        return now - first > ANSWER_SECONDS
+
+    def _look(self) -> None:
+        now = self._monotonic()
+        due = now - QUIET_SECONDS * (LOOKS - 1) / LOOKS
+        for pool in list(self._quiet):
+            while pool.quiet:
+                ticket, came = next(iter(pool.quiet.items()))
+                if came > due and pool.asked:
+                    break
+                self._ask(ticket, now)
+            if not pool.quiet:
+                del self._quiet[pool]
+        if self._quiet:
+            self._later(QUIET_SECONDS / LOOKS, self._look)
+
+    def _ask(self, ticket: Ticket, now: float) -> None:
+        pool = ticket.pool
+        pool.quiet.pop(ticket, None)
+        pool.asked[ticket] = pool.asked_at = now
+        self._next += 1
+        ticket.id = self._next
+        self._tickets[ticket.id] = ticket
+        component = pool.component
+        by = component.definition.fairness
+        key = ticket.fairness_key(by).decode("latin-1") if by else ""
+        deadline = now + ticket.seconds_left()
+        told = deadline if isfinite(deadline) else None
+        self._send(["want", component.key.full_name, ticket.id, ticket.patient, told, key])
