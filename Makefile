@@ -1,7 +1,7 @@
 # Everything below works from a fresh clone; `make` alone lists the targets.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test test-compiled lint format docs pins fuzz soak faults bench-gateway bench-cold-start bench-leases bench-sources bench-idle bench-upgrade bench-queue bench-workers simulate clean
+.PHONY: help demo demo-stop test test-compiled lint format docs pins fuzz soak faults bench-gateway bench-http2 bench-cold-start bench-leases bench-sources bench-idle bench-upgrade bench-queue bench-workers simulate clean
 
 # The first interpreter that is new enough; the tools make their own environment with it.
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -59,6 +59,10 @@ faults:  ## three real nodes under random faults; MINUTES=10, SEED=… plays the
 bench-gateway:  ## the gateway, also compiled, beside nginx, HAProxy, Caddy and Go
 	$(READY)
 	$(RUN) benchmarks.gateway $(ARGS)
+
+bench-http2:  ## HTTP/2 by TLS through the gateway, beside nginx, HAProxy, Caddy and its own HTTP/1.1
+	$(READY)
+	$(RUN) benchmarks.http2 $(ARGS)
 
 bench-cold-start:  ## a cold start beside `docker run`
 	$(READY)

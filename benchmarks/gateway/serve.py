@@ -21,7 +21,7 @@ import uvloop
 
 from maelstrom.activation.instance import Instance
 from maelstrom.activation.pool import Pool
-from maelstrom.gateway import Gateway, Policy, Route
+from maelstrom.gateway import Gateway, Policy, Route, Tls
 from maelstrom.model.component import Component, ComponentDefinition, ComponentKey
 from maelstrom.model.instance import Address
 from maelstrom.model.settings import Listen
@@ -31,7 +31,7 @@ HOSTS = 1000
 LIMIT = 32
 
 
-async def serve(port: int, upstream: int, idle: int | None) -> None:
+async def serve(port: int, upstream: int, idle: int | None = None, tls: Tls | None = None) -> None:
     tasks: set[asyncio.Task[Any]] = set()
 
     def spawn(work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
@@ -49,6 +49,7 @@ async def serve(port: int, upstream: int, idle: int | None) -> None:
     await gateway.listen(
         Listen(host="127.0.0.1", port=port),
         Policy(name="public", health_path=b"/_mael_health_check", show_reasons=False),
+        tls=tls,
     )
     gc.collect()
     gc.freeze()  # as the daemon does
@@ -70,16 +71,20 @@ def pool(name: str, limit: int, upstream: int, idle: int | None = None) -> Pool:
     return made
 
 
-def main() -> None:
+def run(serving: Coroutine[Any, Any, None]) -> None:
     profile = os.environ.get("BENCH_PROFILE")
     profiler = cProfile.Profile() if profile else None
     if profiler is not None:
         profiler.enable()
-    port, upstream, *idle = map(int, sys.argv[1:])
-    uvloop.run(serve(port, upstream, idle[0] if idle else None))
+    uvloop.run(serving)
     if profiler is not None and profile is not None:
         profiler.disable()
         profiler.dump_stats(profile)
+
+
+def main() -> None:
+    port, upstream, *idle = map(int, sys.argv[1:])
+    run(serve(port, upstream, idle[0] if idle else None))
 
 
 if __name__ == "__main__":

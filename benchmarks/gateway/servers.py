@@ -57,36 +57,21 @@ http {{
 """
 
 
-class Servers:
-    """`with Servers(…) as servers:` all run, and end with the block. `ports` by case, `direct` included.
+class Processes:
+    """`with … as servers:` all run, each on its core, and end with the block. `ports` by case, `direct` included."""
 
-    `compiled`: the tree that has the gateway's compiled core; None: there is none.
-    """
-
-    def __init__(self, folder: Path, *, proxy_core: int, load_core: int, compiled: Path | None) -> None:
+    def __init__(self, folder: Path, cores: dict[str, int]) -> None:
         self._folder = folder
-        self._compiled = compiled
-        self._peers = {peer.name: peer for peer in PEERS if peer.find()}
-        cases = ["nginx", *self._peers, "gateway", *(["compiled"] if compiled else [])]
-        self._cores = {"direct": load_core, **dict.fromkeys(cases, proxy_core)}
-        self.load_core = load_core
-        self.ports = {name: free_port() for name in self._cores}
+        self._cores = cores
+        self.ports = {name: free_port() for name in cores}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Self:
         (self._folder / "large").write_bytes(b"x" * (1 << 20))
         os.chmod(self._folder, 0o755)  # nginx's worker may be another user
-        upstream = self.ports["direct"]
         try:
-            self._start("direct", self._nginx("upstream", UPSTREAM, port=upstream, small="x" * 1024))
-            self._start("nginx", self._nginx("nginx", NGINX, port=self.ports["nginx"], upstream=upstream))
-            for name, peer in self._peers.items():
-                command = peer.command(peer.find() or peer.program, self._folder, self.ports[name], upstream)
-                self._start(name, command, environment={"HOME": str(self._folder), **peer.environment})
-            for name, tree in (("gateway", ROOT), ("compiled", self._compiled)):
-                if name in self.ports:
-                    command = [sys.executable, "-m", "benchmarks.gateway.serve", str(self.ports[name]), str(upstream)]
-                    self._start(name, command, folder=tree)
+            self._start("direct", self._nginx("upstream", UPSTREAM, port=self.ports["direct"], small="x" * 1024))
+            self._start_all(self.ports["direct"])
         except BaseException:
             self._stop()
             raise
@@ -97,6 +82,10 @@ class Servers:
 
     def pid(self, case: str) -> int:
         return self._processes[case].pid
+
+    def _start_all(self, upstream: int) -> None:
+        """All cases but the upstream itself."""
+        raise NotImplementedError
 
     def _nginx(self, name: str, text: str, **values: object) -> list[str]:
         config = self._folder / f"{name}.conf"
@@ -137,6 +126,27 @@ class Servers:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+class Servers(Processes):
+    """The cases without TLS. `compiled`: the tree that has the gateway's compiled core; None: there is none."""
+
+    def __init__(self, folder: Path, *, proxy_core: int, load_core: int, compiled: Path | None) -> None:
+        self._compiled = compiled
+        self._peers = {peer.name: peer for peer in PEERS if peer.find()}
+        cases = ["nginx", *self._peers, "gateway", *(["compiled"] if compiled else [])]
+        super().__init__(folder, {"direct": load_core, **dict.fromkeys(cases, proxy_core)})
+        self.load_core = load_core
+
+    def _start_all(self, upstream: int) -> None:
+        self._start("nginx", self._nginx("nginx", NGINX, port=self.ports["nginx"], upstream=upstream))
+        for name, peer in self._peers.items():
+            command = peer.command(peer.find() or peer.program, self._folder, self.ports[name], upstream)
+            self._start(name, command, environment={"HOME": str(self._folder), **peer.environment})
+        for name, tree in (("gateway", ROOT), ("compiled", self._compiled)):
+            if name in self.ports:
+                command = [sys.executable, "-m", "benchmarks.gateway.serve", str(self.ports[name]), str(upstream)]
+                self._start(name, command, folder=tree)
 
 
 def free_port() -> int:

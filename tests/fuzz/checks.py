@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
+from tests.fuzz.http2_checks import requests_by_frames
+from tests.fuzz.http2_wires import Http2Wires
 from tests.fuzz.mutations import ANSWERS, ASKED, REQUESTS, mutated, pieces
 from tests.fuzz.readers import (
     KNOWN_METHODS,
@@ -67,10 +70,20 @@ def requests_before(wires: Wires, n: int) -> bool:
     return True
 
 
-CHECKS: dict[str, Callable[[Wires, int], bool]] = {
-    "requests-behind": requests_behind,
-    "answers-before": answers_before,
-    "requests-before": requests_before,
+class Check(NamedTuple):
+    """`share` of all inputs of a campaign; `rounds` that the bounded test plays."""
+
+    play: Callable[[Any, int], bool]
+    wires: Callable[[], Wires]
+    share: float
+    rounds: int
+
+
+CHECKS = {
+    "requests-behind": Check(requests_behind, Wires, 0.4, 4000),
+    "answers-before": Check(answers_before, Wires, 0.45, 4000),
+    "requests-before": Check(requests_before, Wires, 0.1, 4000),
+    "http2-requests": Check(requests_by_frames, Http2Wires, 0.05, 400),
 }
 
 

@@ -20,6 +20,8 @@ class Read:
     hosts: list[bytes] = field(default_factory=list)
     body: bytes = b""
     complete: bool = False
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list, compare=False)  # by h11 only, as the trailers
+    trailers: list[tuple[bytes, bytes]] = field(default_factory=list, compare=False)
 
 
 # llhttp knows these methods and no others.
@@ -38,11 +40,13 @@ def requests_by_h11(data: bytes) -> list[Read]:
         while (event := conn.next_event()) is not h11.NEED_DATA:
             if isinstance(event, h11.Request):
                 hosts = [value for name, value in event.headers if name == b"host"]
-                got.append(Read((event.method.decode(), event.target.decode()), hosts))
+                start = (event.method.decode(), event.target.decode())
+                got.append(Read(start, hosts, headers=list(event.headers)))
             elif isinstance(event, h11.Data):
                 got[-1].body += event.data
             elif isinstance(event, h11.EndOfMessage):
                 got[-1].complete = True
+                got[-1].trailers = list(event.headers)
                 conn.send(h11.Response(status_code=200, headers=[("content-length", "0")]))
                 conn.send(h11.EndOfMessage())
                 conn.start_next_cycle()

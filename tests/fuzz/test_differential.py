@@ -8,12 +8,9 @@ from __future__ import annotations
 import pytest
 
 from tests.fuzz.checks import CHECKS
-from tests.fuzz.wires import Wires
-
-ROUNDS = 4000
 
 
 @pytest.mark.parametrize("check", CHECKS)
 async def test_other_parsers_read_alike_what_goes_on(check: str) -> None:
-    wires = Wires()
-    assert sum(CHECKS[check](wires, n) for n in range(ROUNDS))
+    play, wires = CHECKS[check].play, CHECKS[check].wires()
+    assert sum(play(wires, n) for n in range(CHECKS[check].rounds))
