@@ -12,13 +12,13 @@ import uuid
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from maelstrom.activation.deployment import QUICK_DEATH_SECONDS, QUICK_DEATHS_FORGIVEN, Deployment
+from maelstrom.activation.deployment import QUICK_DEATH_SECONDS, QUICK_DEATHS_FORGIVEN, Deployment, slots_of
 from maelstrom.activation.idle import IdleTier
 from maelstrom.activation.images import Images
 from maelstrom.activation.instance import Instance
 from maelstrom.activation.load import SAMPLE_SECONDS
 from maelstrom.activation.memory import Memory
-from maelstrom.activation.pool import NO_LIMIT, Pool
+from maelstrom.activation.pool import Pool
 from maelstrom.activation.starts import Starter, as_start_failed
 from maelstrom.activation.stops import Stopper
 from maelstrom.model.component import Component, ComponentDefinition, ComponentKey
@@ -353,11 +353,6 @@ class Converger:
 
 
 def new_instance(deployment: Deployment) -> Instance:
-    definition = deployment.component.definition
-    return Instance(
-        uuid.uuid4().hex[:12],
-        deployment.component.key,
-        deployment.component.version,
-        deployment.fingerprint,
-        NO_LIMIT if definition.softconcurrencylimit else definition.maxconcurrency,
-    )
+    component = deployment.component
+    slots = slots_of(component.definition)
+    return Instance(uuid.uuid4().hex[:12], component.key, component.version, deployment.fingerprint, slots)

@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 from maelstrom.activation.instance import Instance
 from maelstrom.activation.load import LoadMeter
-from maelstrom.activation.pool import Pool
-from maelstrom.model.component import Component
+from maelstrom.activation.pool import NO_LIMIT, Pool
+from maelstrom.model.component import Component, ComponentDefinition
 from maelstrom.model.errors import MaelstromError
 from maelstrom.model.instance import Receipt
 from maelstrom.plan.converge import Seen
@@ -90,14 +90,31 @@ class Deployment:
         )
 
     def want(self, component: Component, fingerprint: str) -> None:
-        """A new definition or generation: what failed before says nothing about it."""
+        """A new definition or generation: what failed before says nothing about it.
+
+        Instances that would be made just the same go on as this version, and by its rules from now on.
+        """
+        if fingerprint != self.fingerprint:
+            self.image_id = None
         self.component = component
         self.fingerprint = fingerprint
         self.pool.component = component
         self.removed = False
         self.pool.closed = False
-        self.image_id = None
         self.forgive()
+        for instance in self.pool.instances:
+            if instance.fingerprint == fingerprint and instance.state in ("starting", "ready", "frozen"):
+                self._rename(instance)
+        if any(i.state == "ready" and self.current(i) for i in self.pool.instances):
+            self.failed = None  # it was of a version in between
+        self.pool.grant()
+
+    def _rename(self, instance: Instance) -> None:
+        """It goes on as the present version. Requests that it has beyond a lower limit may end."""
+        instance.version = self.component.version
+        before, instance.limit = instance.limit, slots_of(self.component.definition)
+        if instance.limit < before:
+            self.pool.recall(instance)
 
     def forgive(self) -> None:
         self.failures = 0
@@ -141,3 +158,8 @@ class Deployment:
         self.pool.failure = error
         if not any(i.state == "ready" for i in instances) and not any(i.state == "starting" for i in older):
             self.pool.refuse_all(error)
+
+
+def slots_of(definition: ComponentDefinition) -> int:
+    """Requests that one instance may have at a time."""
+    return NO_LIMIT if definition.softconcurrencylimit else definition.maxconcurrency

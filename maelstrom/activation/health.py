@@ -38,7 +38,8 @@ class Health:
         self._spawn = spawn
         self._monotonic = monotonic
         self.check_seconds = CHECK_SECONDS
-        self._due: dict[str, float] = {}  # instance id -> monotonic; infinite while a check runs
+        # instance id -> monotonic; its last check's end, infinite while one runs
+        self._checked: dict[str, float] = {}
         self.last_pass = 0.0
 
     async def run(self) -> None:
@@ -47,29 +48,29 @@ class Health:
             await asyncio.sleep(TICK_SECONDS)
 
     def _pass(self, now: float) -> None:
-        due: dict[str, float] = {}
+        checked: dict[str, float] = {}
         for deployment in self._deployments():
             interval = deployment.component.definition.httphealthcheckseconds
             for instance in deployment.pool.instances:
                 if instance.state != "ready":
                     continue
-                at = self._due.get(instance.id, instance.ready_at + interval)
-                if now >= at:
+                at = self._checked.get(instance.id, instance.ready_at)
+                if now >= at + interval:
                     at = float("inf")
                     name = f"health {instance.component.full_name} {instance.id}"
-                    self._spawn(self._check(deployment, instance, interval), name)
-                due[instance.id] = at
-        self._due = due
+                    self._spawn(self._check(deployment, instance), name)
+                checked[instance.id] = at
+        self._checked = checked
         self.last_pass = now
 
-    async def _check(self, deployment: Deployment, instance: Instance, interval: float) -> None:
+    async def _check(self, deployment: Deployment, instance: Instance) -> None:
         definition = deployment.component.definition
         since = instance.ready_at
         try:
             failure = await probe(instance.address, definition.httphealthcheckpath, self.check_seconds)
         finally:
-            if instance.id in self._due:
-                self._due[instance.id] = self._monotonic() + interval
+            if instance.id in self._checked:
+                self._checked[instance.id] = self._monotonic()
         if instance.state != "ready" or instance.ready_at != since:
             return  # also where it was frozen meanwhile, and is awake again: that took its time away
         if not failure:

@@ -198,7 +198,7 @@ class ComponentDefinition(Definition):
     )
     restartorder: Literal["startstop", "stopstart"] = Field(
         default_factory=_default_restart_order,
-        description="Order per instance when the version changes: start the new one first, or stop the old one first."
+        description="Order per instance when it is replaced: start the new one first, or stop the old one first."
         " Unset: `startstop`, but `stopstart` where `ports` fixes a port of the host.",
     )
     startparallelism: Literal["parallel", "series", "seriesfirst"] = Field(

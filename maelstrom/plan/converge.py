@@ -73,8 +73,8 @@ def plan_component(definition: ComponentDefinition | None, seen: Sequence[Seen],
     keep_old = max(0, wanted - ready)
     actions += [Drain(s.id, "replaced by a new version") for s in _expendable(old)[: max(0, len(old) - keep_old)]]
     actions += _surplus(definition, current, wanted, why)
-    over = [s for s in frozen if s not in woken and s.frozen_seconds >= definition.stopafterseconds]
-    actions += [Drain(s.id, f"frozen for {definition.stopafterseconds} s") for s in over]
+    kept = definition.stopafterseconds if definition.idlebehavior == "pause" else 0
+    actions += [Drain(s.id, f"frozen for {kept} s") for s in frozen if s not in woken and s.frozen_seconds >= kept]
     return actions
 
 

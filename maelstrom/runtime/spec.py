@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from maelstrom.model.component import Component, ComponentDefinition, ComponentKey
+from maelstrom.model.makeup import makeup
 from maelstrom.model.mount import Mount
 from maelstrom.model.ports import PortBinding, parse_ports, parse_ulimit
 from maelstrom.runtime.sandbox_image import PROGRAM
@@ -37,10 +38,6 @@ LABEL_SANDBOX = "maelstrom_sandbox"  # on network sandboxes: what they were made
 NETWORK_FIELDS = ("hostname", "domainname", "ports", "networkname", "dns", "dnsoptions", "dnssearch")
 NETWORK_FILES = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
 _JOINS = "container:"
-
-# what the container does not depend on: registry credentials are no part of it, and must not leave a hash behind
-_DEFAULTS_DEPEND_ON = ("image", "limitmemory", "ports")
-_NOT_PRINTED = {"pullusername", "pullpassword", "pullcommand", "pullimageonstart", "pullimageonput"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +72,11 @@ class Publication:
 def fingerprint(component: Component) -> str:
     """What a container was made from: equal if and only if one that runs already may be kept.
 
-    Defaults are left out, so a version of the product that knows more fields does not replace what runs.
+    The version is none of it: it counts changes, too, that make no other container.
     """
-    made_from = [*component.key, component.version, component.generation, _said(component.definition)]
+    made_from = [*component.key, component.generation, makeup(component.definition)]
     text = json.dumps(made_from, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def _said(definition: ComponentDefinition) -> dict[str, Any]:
-    """The definition without what is the default of the rest."""
-    values = definition.model_dump(mode="json", exclude=_NOT_PRINTED)
-    base = {name: values[name] for name in _DEFAULTS_DEPEND_ON if values[name]}
-    defaults = ComponentDefinition.model_validate_json(json.dumps(base)).model_dump(mode="json")
-    return base | {name: value for name, value in values.items() if value != defaults[name]}
 
 
 def container_labels(identity: Identity, component: Component, instance_id: str) -> dict[str, str]:

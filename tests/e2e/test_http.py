@@ -138,18 +138,24 @@ async def test_a_new_version_rolls_without_a_failed_request(
 
         clients = [asyncio.create_task(load()) for _ in range(5)]
         await eventually(lambda: codes[200] > 10, within=20)
-        new = project(image, maxconcurrency=11, mininstances=1, restartorder=order)
-        await asyncio.to_thread(daemon.put, new)
+        (first,) = running(cluster)
 
-        async def rolled() -> bool:
+        async def shows(version: int) -> bool:
             rows = await asyncio.to_thread(daemon.ask, "ps")
-            return [(r["version"], r["state"]) for r in rows] == [(2, "ready")]
+            return [(r["version"], r["state"]) for r in rows] == [(version, "ready")]
 
-        await eventually(rolled, within=30)
+        rules = project(image, maxconcurrency=11, mininstances=1, restartorder=order)
+        await asyncio.to_thread(daemon.put, rules)
+        await eventually(lambda: shows(2), within=30)
+        assert running(cluster) == [first], "it only follows other rules"
+        new = project(image, maxconcurrency=11, mininstances=1, restartorder=order, environment=["NEW=1"])
+        await asyncio.to_thread(daemon.put, new)
+        await eventually(lambda: shows(3), within=30)
         stop.set()
         await asyncio.gather(*clients)
     assert set(codes) == {200}
     assert len(engine.containers(cluster)) == 1
+    assert running(cluster) != [first]
 
 
 async def test_a_restart_asked_for_rolls_to_new_containers_of_the_same_version(

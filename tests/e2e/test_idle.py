@@ -67,7 +67,7 @@ async def test_a_new_version_replaces_a_frozen_container(daemon: Daemon, cluster
     async with aiohttp.ClientSession() as session:
         await timing(session, daemon)
         container = await frozen(daemon, cluster)
-        daemon.put(project(image, **rules, maxconcurrency=3))
+        daemon.put(project(image, **rules, environment=["NEW=1"]))
         await eventually(lambda: not engine.containers(cluster), within=15)
         await timing(session, daemon)
         assert running(cluster) != [container]

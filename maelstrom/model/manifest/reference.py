@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from maelstrom.model.makeup import MADE_OF
 from maelstrom.model.manifest.file_model import FileComponent, FilePage, FileProject
 from maelstrom.model.manifest.schema import project_schema
 from maelstrom.model.mount import Mount
@@ -29,6 +30,10 @@ document that describes a project, its components and their event sources. This 
 - Names are lower case; with and without the project's prefix they are the same: in project `shop`, `web` and
   `shop_web` are one component.
 - A file has at most 1 MiB, 100 levels and 100,000 values, its aliases followed.
+- Each change of a component raises its version. Containers are replaced, in the component's `restartorder`, only where
+  a key has changed that says **replaced** below. All other keys are in force at once: the containers that run go on as
+  the new version and by its rules. `MAELSTROM_COMPONENT_VERSION` and the label `maelstrom_version` stay what they were
+  when the container was made. `maelctl comp restart` replaces containers whatever has changed.
 """
 
 _SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
@@ -55,13 +60,19 @@ def reference_text() -> str:
     for title, model in _SECTIONS:
         properties = schema["properties"] if model is FileProject else schema["$defs"][model.__name__]["properties"]
         fields = {field.alias or name: field for name, field in model.model_fields.items()}
-        rows = [_row(name, properties[name], field) for name, field in fields.items()]
-        parts.append("\n".join([f"## {title}\n", "| Key | Type | Default | Meaning |", "|---|---|---|---|", *rows, ""]))
+        rows = [
+            [f"`{n}`", _type(properties[n]), _default(field), field.description or ""] for n, field in fields.items()
+        ]
+        heads = ["Key", "Type", "Default", "Meaning"]
+        if model is FileComponent:
+            heads.insert(3, "Containers")
+            for name, row in zip(fields, rows, strict=True):
+                row.insert(3, "replaced" if name in MADE_OF else "go on")
+        parts.append("\n".join([f"## {title}\n", _row(heads), "|---" * len(heads) + "|", *map(_row, rows), ""]))
     return "\n".join(parts)
 
 
-def _row(name: str, schema: dict[str, Any], field: FieldInfo) -> str:
-    cells = (f"`{name}`", _type(schema), _default(field), field.description or "")
+def _row(cells: list[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 

@@ -99,7 +99,9 @@ async def test_a_new_version_is_not_held_back_by_the_failures_of_the_old_one(her
     assert (await here.ask()).status == 200
 
 
-async def test_a_new_version_that_fails_leaves_the_old_one_serving(here: Here) -> None:
+async def test_a_new_version_that_fails_leaves_the_old_one_serving_which_goes_on_when_it_is_put_again(
+    here: Here,
+) -> None:
     here.put()
     assert (await here.ask()).status == 200
     here.put(version=2, environment=("EXIT_AT_START=4",))
@@ -107,8 +109,10 @@ async def test_a_new_version_that_fails_leaves_the_old_one_serving(here: Here) -
     answers = [await here.ask() for _ in range(20)]
     assert Counter(a.status for a in answers) == {200: 20}
     assert (1, "ready") in here.states()
+    (serving,) = [i.container for i in here.deployment.pool.instances if i.state == "ready"]
     here.put(version=3)
     await eventually(lambda: here.states() == [(3, "ready")])
+    assert [i.container for i in here.deployment.pool.instances] == [serving]
 
 
 async def test_a_moved_tag_rolls_to_the_new_image_at_the_same_version(here: Here, engine: FakeEngine) -> None:
@@ -126,7 +130,7 @@ async def test_a_pull_that_moves_the_tag_does_not_restart_for_ever(here: Here, e
     engine.registry["docker.io/library/web:1"] = engine.add_image("other", "sha256:new")
     here.put(pullimageonstart=True, mininstances=1)
     await eventually(lambda: here.states() == [(1, "ready")])
-    here.put(version=2, pullimageonstart=True, mininstances=1)
+    here.put(version=2, pullimageonstart=True, mininstances=1, environment=("A=1",))
     await eventually(lambda: here.states() == [(2, "ready")])
     assert here.count("create") == 2
 
@@ -256,7 +260,7 @@ async def test_the_next_process_adopts_what_fits_and_removes_the_rest(engine: Fa
 
     second = Here(engine)
     second.put(mininstances=1)
-    second.put(version=2, key=changed)
+    second.put(version=2, key=changed, environment=("A=1",))
     await second.start()
     try:
         await eventually(lambda: list(engine.containers) == [kept])

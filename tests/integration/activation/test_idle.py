@@ -158,7 +158,7 @@ async def test_without_the_engine_who_wants_a_frozen_one_is_told_so_and_it_is_wo
 async def test_a_new_version_removes_a_frozen_one_and_starts_nothing_for_nobody(here: Here, engine: FakeEngine) -> None:
     here.put(**PAUSE)
     await frozen(here)
-    here.put(version=2, **PAUSE)
+    here.put(version=2, **PAUSE, environment=("A=1",))
     await eventually(lambda: not engine.containers)
     assert (await here.ask()).status == 200
     assert here.states() == [(2, "ready")]
@@ -280,7 +280,7 @@ async def test_a_new_version_rolls_over_awake_and_frozen_ones(here: Here, engine
     here.put(**rules, mininstances=2)
     await eventually(lambda: [s for _, s in here.states()] == ["ready", "ready"])
     pass_time(here)
-    here.put(version=2, **rules)
+    here.put(version=2, **rules, environment=("A=1",))
     await eventually(lambda: {v for v, _ in here.states()} <= {2}, within=15)
     assert (await here.ask()).status == 200
     assert {v for v, _ in here.states()} == {2}

@@ -70,6 +70,7 @@ def acts(actions: list[Action]) -> str:
         ({"idlebehavior": "pause"}, "F9 S", 3, "wake:i0 start"),
         ({"idlebehavior": "pause", "stopafterseconds": 60}, "F60 F59 R", 1, "drain:i0"),
         ({"idlebehavior": "pause", "stopafterseconds": 60}, "F60", 1, "wake:i0"),
+        ({"idlebehavior": "stop"}, "F1 F2", 1, "wake:i0 drain:i1"),  # it said `pause` until just now
         ({"idlebehavior": "pause"}, "f r", 1, "drain:i0 start"),
         ({"idlebehavior": "pause"}, "f", 0, "drain:i0"),
         ({"idlebehavior": "pause", "restartorder": "stopstart"}, "f r", 1, "drain:i0"),
