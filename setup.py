@@ -16,6 +16,7 @@ COMPILED = (
     "maelstrom/gateway/bodies.py",
     "maelstrom/gateway/client.py",
     "maelstrom/gateway/container.py",
+    "maelstrom/gateway/container_connection.py",
     "maelstrom/gateway/exchange.py",
     "maelstrom/gateway/first_lines.py",
     "maelstrom/gateway/forwarded.py",

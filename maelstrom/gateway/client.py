@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
 from math import inf
 from typing import TYPE_CHECKING, Final, cast
 
 from maelstrom.gateway.answers import answer, code_of, plain, status_of
 from maelstrom.gateway.bodies import ChunkedBody, CountedBody
 from maelstrom.gateway.compiled import mypyc_attr
-from maelstrom.gateway.container import HIGH_WATER, REMEMBERED_HEAD, reset
+from maelstrom.gateway.container import REMEMBERED_HEAD
+from maelstrom.gateway.container_connection import HIGH_WATER
 from maelstrom.gateway.exchange import GONE_SECONDS, Exchange
 from maelstrom.gateway.first_lines import F_CHUNKED, F_KEEP
 from maelstrom.gateway.forwarded import forwarded_lines, forwarded_lines_of_proxy
@@ -29,6 +29,7 @@ from maelstrom.gateway.origin import Origin, Spoken
 from maelstrom.gateway.patterns import Pattern
 from maelstrom.gateway.requests import Prepared, Way, prepare
 from maelstrom.gateway.sender import AHEAD
+from maelstrom.gateway.sockets import has_left, reset
 from maelstrom.model.errors import (
     BadRequest,
     BodyTooLarge,
@@ -49,7 +50,6 @@ LOOK_SECONDS: Final = 5.0  # a connection with a request is looked at at least s
 CLOSE_SECONDS: Final = 30.0  # for what is still to be written when a connection is closed
 
 _EMPTY_LINES: Final = re.compile(rb"(?:\r\n){1,1000}")  # in large steps: what is left is copied with each
-_CLOSED_STATES: Final = frozenset((7, 8))  # TCP_CLOSE, TCP_CLOSE_WAIT: the peer has ended its side, or all of it
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -457,7 +457,7 @@ class Client(Spoken):
         if self.holds:
             self._body_at = now
             look = min(look, now + GONE_SECONDS)
-            if self._left_us():
+            if has_left(self.transport):
                 exchange.abandon()
                 self.transport.abort()
                 return inf
@@ -487,14 +487,3 @@ class Client(Spoken):
         self._until = inf
         quiet = self.gateway.limits.linger_seconds
         self._lingering = Lingering(self.transport, self.gateway.timers, now, quiet, self.connection_lost)
-
-    def _left_us(self) -> bool:
-        """Whether the client has ended its input, asked of the system because nobody reads now.
-
-        An orderly end that stands behind more than the system's buffers hold is not seen: then the deadline counts.
-        """
-        sock = self.transport.get_extra_info("socket")
-        if sock is None or not hasattr(socket, "TCP_INFO"):
-            return False
-        state: bytes = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
-        return state[0] in _CLOSED_STATES

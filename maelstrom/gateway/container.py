@@ -1,19 +1,17 @@
-"""A connection to a container: sends one request at a time, reads the answer and passes it on as it comes.
+"""Answers of containers: read strictly, passed on as they come, and each to its end and no further.
 
-What an answer is and where it ends is decided here, strictly: a container can no more smuggle an answer than a client a
-request. What becomes of the request is the exchange's business; this must not know of pools, routes or deadlines.
+A container can no more smuggle an answer than a client a request. What becomes of the request is the exchange's
+business, and when the connection is opened or closed container_connection.py's. It must not know of pools, routes or
+deadlines.
 """
 
 from __future__ import annotations
 
-import asyncio
-import socket
-import struct
-from math import inf
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from maelstrom.gateway.bodies import ChunkedBody, ends_with_body
 from maelstrom.gateway.compiled import mypyc_attr
+from maelstrom.gateway.container_connection import ContainerConnection
 from maelstrom.gateway.first_lines import F_CHUNKED, F_EXPECT, F_HEAD, F_KEEP, F_OLD, F_UPGRADE
 from maelstrom.gateway.heads import AnswerHead, answer_head
 from maelstrom.gateway.lines import ANSWER_LINES, Malformed
@@ -23,58 +21,21 @@ if TYPE_CHECKING:
     from maelstrom.gateway.exchange import Exchange
     from maelstrom.gateway.gateway import Gateway
 
-HIGH_WATER: Final = 65536  # bytes waiting to be written before the other side is paused
 REMEMBERED_HEAD: Final = 2048  # bytes of the longest head that a connection remembers
-_IDLE_MAX: Final = 512  # idle connections kept per instance
 _INTERIM_MAX: Final = 128  # 1xx answers to one request; more keep the loop busy for nobody
 
 # What comes next from the container.
 HEAD, COUNTED, CHUNKS, UNTIL_CLOSE = range(4)
 
 
-def reset(transport: asyncio.Transport) -> None:
-    """Ends a connection with RST, so that what was sent of a message cannot be taken for all of it."""
-    sock = transport.get_extra_info("socket")
-    if sock is not None and not transport.is_closing():
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    transport.abort()
-
-
 @mypyc_attr(allow_interpreted_subclasses=True)
-class ContainerLink(asyncio.Protocol):
-    """One connection to one instance. In `instance.links` as long as it lives, in `instance.idle` between requests."""
+class ContainerLink(ContainerConnection):
+    """One connection to one instance, and what is read on it."""
 
-    __slots__ = (
-        "_chunks",
-        "_gateway",
-        "_held",
-        "_interims",
-        "_known",
-        "_known_head",
-        "_left",
-        "_paused",
-        "_state",
-        "connected",
-        "exchange",
-        "idle_since",
-        "instance",
-        "keep",
-        "reused",
-        "transport",
-        "watched_at",
-    )
-
-    transport: asyncio.Transport
+    __slots__ = ("_chunks", "_held", "_interims", "_known", "_known_head", "_left", "_state")
 
     def __init__(self, gateway: Gateway, instance: Instance) -> None:
-        self._gateway = gateway
-        self.instance = instance
-        self.exchange: Exchange | None = None
-        self.connected = False
-        self.keep = False  # the container keeps the connection after this answer
-        self.reused = False
-        self.idle_since = 0.0  # monotonic
-        self.watched_at = inf
+        super().__init__(gateway, instance)
         self._state = HEAD
         self._left = 0  # bytes of a counted body still to come
         self._chunks: ChunkedBody | None = None
@@ -82,87 +43,6 @@ class ContainerLink(asyncio.Protocol):
         self._interims = 0  # answers before the answer
         self._known = b""  # the last answer's head as it came, and what it means
         self._known_head: AnswerHead | None = None
-        self._paused = False
-        instance.links.add(self)
-        gateway.links.add(self)
-
-    # what the exchange calls
-
-    async def connect(self, seconds: float) -> str:
-        """Empty if it is connected now, else why not."""
-        address = self.instance.address
-        try:
-            async with asyncio.timeout(seconds):
-                await asyncio.get_running_loop().create_connection(lambda: self, address.host, address.port)
-        except TimeoutError:
-            return f"the component did not accept a connection within {seconds:g} s"
-        except OSError as error:
-            return f"no connection to the component: {error.strerror or error}"
-        return ""
-
-    def pause(self) -> None:
-        """The client reads too slowly."""
-        self._paused = True
-        self.transport.pause_reading()
-
-    def resume(self) -> None:
-        if self._paused:
-            self._paused = False
-            self.transport.resume_reading()
-
-    def drop(self) -> None:
-        """Closes at once: the container sees that nobody waits for the answer any more."""
-        self.exchange = None
-        self._forget()
-        if self.connected:
-            self.transport.abort()
-
-    # what the instance and the timers call
-
-    def lost(self) -> None:
-        """The container is gone or being stopped."""
-        exchange = self.exchange
-        self.drop()
-        if exchange is not None:
-            self._broken(exchange, "the container is gone")
-
-    def due(self, now: float) -> float:
-        if not self.connected:
-            return inf
-        end = self.idle_since + self._gateway.limits.container_idle_seconds
-        if self.exchange is not None or now < end:
-            return max(end, now + 1.0)
-        self.drop()
-        return inf
-
-    # what the loop calls
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
-        self.connected = True
-        transport.set_write_buffer_limits(HIGH_WATER)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.connected = False
-        exchange, self.exchange = self.exchange, None
-        self._forget()
-        if exchange is not None:
-            self._ended(exchange, clean=exc is None)
-
-    def eof_received(self) -> bool:
-        exchange = self.exchange
-        self.drop()
-        if exchange is not None:
-            self._ended(exchange, clean=True)
-        return False
-
-    def pause_writing(self) -> None:
-        if self.exchange is not None:
-            self.exchange.container_slow()
-
-    def resume_writing(self) -> None:
-        if self.exchange is not None:
-            self.exchange.container_ready()
 
     def data_received(self, data: bytes) -> None:
         exchange = self.exchange
@@ -293,7 +173,7 @@ class ContainerLink(asyncio.Protocol):
         self._left = left
         exchange.pass_on(data)
         if not left and self.exchange is exchange:
-            self._complete(exchange)
+            self._finish(exchange)
 
     def _chunked(self, exchange: Exchange, data: bytes, before: bytes = b"", code: int = 0) -> None:
         """`before`: the head, if it has not been passed on yet."""
@@ -310,31 +190,15 @@ class ContainerLink(asyncio.Protocol):
             exchange.pass_on(out)
         if rest is not None and self.exchange is exchange:
             self.keep = self.keep and not rest
-            self._complete(exchange)
+            self._finish(exchange)
 
     # ends
 
-    def _complete(self, exchange: Exchange) -> None:
-        self.exchange = None
+    def _finish(self, exchange: Exchange) -> None:
+        """The answer's body has come to its end."""
         self._state = HEAD
         self._chunks = None
-        instance = self.instance
-        now = self._gateway.monotonic()
-        if (
-            self.keep
-            and instance.state == "ready"
-            and exchange.client.body is None  # else the container would take the rest for another request
-            and len(instance.idle) < _IDLE_MAX
-        ):
-            if self._paused:
-                self.resume()
-            self.idle_since = now
-            if self.watched_at == inf:
-                self._gateway.timers.watch(self, now + self._gateway.limits.container_idle_seconds)
-            instance.idle.append(self)
-        else:
-            self.drop()
-        exchange.complete(now)
+        self._complete(exchange)
 
     def _ended(self, exchange: Exchange, *, clean: bool) -> None:
         """The container closed the connection."""
@@ -350,13 +214,6 @@ class ContainerLink(asyncio.Protocol):
     def _refuse(self, exchange: Exchange, why: str) -> None:
         self.drop()
         exchange.malformed(why)
-
-    def _forget(self) -> None:
-        self.instance.links.discard(self)
-        self._gateway.links.discard(self)
-        if self in self.instance.idle:
-            self.instance.idle.remove(self)
-        self._gateway.timers.forget(self)
 
 
 def without_coding(lines: bytes) -> bytes:

@@ -26,7 +26,7 @@ from maelstrom.plan.routes import RouteTable
 if TYPE_CHECKING:
     from maelstrom.activation.pool import Pool
     from maelstrom.gateway.access import AccessLog
-    from maelstrom.gateway.container import ContainerLink
+    from maelstrom.gateway.container_connection import ContainerConnection
     from maelstrom.gateway.front import Front
     from maelstrom.gateway.http2_trunks import Trunk
     from maelstrom.gateway.inside import Inside
@@ -67,12 +67,12 @@ class Gateway:
         self.routes: RouteTable[Route] = RouteTable.build(())
         self.epoch = 0  # rises with each change of the routes: what a connection remembers is then void
         self.stats = GatewayStats()
-        self.crowds = Crowds(self.limits.max_connections_per_client)
+        self._crowds: dict[str, Crowds] = {}
         loop = asyncio.get_running_loop()
         self.call_soon = loop.call_soon
         self.timers = Timers(loop, monotonic)
         self.listeners: list[Listener] = []
-        self.links: set[ContainerLink | Trunk] = set()  # all connections to containers
+        self.links: set[ContainerConnection | Trunk] = set()  # all connections to containers
         self._targets: dict[Pool, Target] = {}
         self._id_prefix = secrets.token_hex(8).encode()
         self._ids = 0
@@ -124,6 +124,11 @@ class Gateway:
         if target is None:
             target = self._targets[pool] = Target(pool, self.stats.component(pool.component.key.full_name))
         return target
+
+    def crowds(self, policy: Policy) -> Crowds:
+        """The clients of all listeners with this policy."""
+        limit = min(policy.per_client, self.limits.max_connections // 2)
+        return self._crowds.setdefault(policy.name, Crowds(limit))
 
     def next_id(self) -> bytes:
         """A request id: unique to this process and this request."""

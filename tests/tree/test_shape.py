@@ -16,7 +16,6 @@ LONG_FILES = {
     "maelstrom/activation/converge.py": 365,  # one loop; its steps are short and read in their order
     # the warm path: state that is shared by a connection's callbacks, and no call that could be saved
     "maelstrom/gateway/client.py": 505,
-    "maelstrom/gateway/container.py": 370,
     "maelstrom/gateway/heads.py": 330,
     "maelstrom/model/errors.py": 400,  # a list
 }
