@@ -64,6 +64,7 @@ class Listener:
         self.policy = policy
         self.tls = tls
         self.front = front
+        self.crowds = gateway.crowds(policy) if policy.per_client else None
         self.scheme = b"http" if tls is None else b"https"
         self.address: tuple[str, int] = ("", 0)
         self.closing = False  # no connection lives on after its request
@@ -153,9 +154,9 @@ class Listener:
             stats.refused_connections += 1
             self._turn_away(client, NoCapacity("too many connections are open"))
             return False
-        if self.policy.counts_clients:
+        if self.crowds is not None:
             peer = (client.origin or Origin.seen(client.transport)).peer
-            entered = self.gateway.crowds.enter(peer) if self._is_one_client(client, peer) else ""
+            entered = self.crowds.enter(peer) if self._is_one_client(client, peer) else ""
             if entered is None:
                 stats.refused_clients += 1
                 self._turn_away(client, NoCapacity(f"too many connections are open from {peer}"))
@@ -172,8 +173,8 @@ class Listener:
     def forget(self, client: Connection) -> None:
         if client in self._clients:
             counted = self._clients.pop(client)
-            if counted:
-                self.gateway.crowds.leave(counted)
+            if counted and self.crowds is not None:
+                self.crowds.leave(counted)
             self.gateway.stats.connections -= 1
             if not self._clients:
                 self._empty.set()

@@ -5,12 +5,15 @@ It must not know of sockets or requests.
 
 from __future__ import annotations
 
+import resource
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from maelstrom.model.settings import Settings
 
 Network = IPv4Network | IPv6Network
+MOST_CONNECTIONS = 20_000
+PER_CALLER = 10_000  # connections of one container to the internal gateway
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +31,23 @@ class Limits:
     drain_idle_seconds: float = 1.0  # while stopping, an idle client may send one more request so long
     max_body_bytes: int = 0  # 0: any size
     opening_seconds: float = 5.0  # a PROXY header, from the connection's arrival; balancers send it at once
-    max_connections: int = 20_000  # open client connections of one listener
-    max_connections_per_client: int = 10_000  # of all listeners that count them; 0: any number
+    max_connections: int = MOST_CONNECTIONS  # open client connections of one listener
 
     @classmethod
-    def of(cls, settings: Settings) -> Limits:
+    def of(cls, settings: Settings, *, files: int | None = None) -> Limits:
+        """`files`: how many this process may have open; None: as the system says, -1: any number.
+
+        Clients never get all of them: containers, the engine and the database are reached by some, too.
+        """
+        if files is None:
+            files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        listeners = len(settings.public_listen) + len(settings.public_tls_listen) + 1
         return cls(
+            max_connections=min(MOST_CONNECTIONS, files // (listeners + 2)) if files > 0 else MOST_CONNECTIONS,
             head_seconds=settings.head_timeout_seconds,
             body_seconds=settings.body_timeout_seconds,
             keepalive_seconds=settings.keepalive_seconds,
             max_body_bytes=settings.max_body_bytes,
-            max_connections_per_client=settings.max_connections_per_client,
         )
 
 
@@ -53,7 +62,7 @@ class Policy:
     show_reasons: bool = True  # clients see why, not only the code
     trusted: tuple[Network, ...] = ()  # whose forwarding headers are kept
     balancers: tuple[Network, ...] = ()  # whose connections begin with a PROXY header
-    counts_clients: bool = False  # one client may have so many connections only
+    per_client: int = 0  # connections that one client may have, at most half of all; 0: any number
 
     @classmethod
     def public(cls, settings: Settings) -> Policy:
@@ -63,13 +72,13 @@ class Policy:
             show_reasons=settings.show_reasons,
             trusted=networks(settings.trusted_proxies),
             balancers=networks(settings.proxy_protocol),
-            counts_clients=settings.max_connections_per_client > 0,
+            per_client=settings.max_connections_per_client,
         )
 
     @classmethod
     def internal(cls) -> Policy:
         """For containers: a component by name or by route, the node's own paths, and the reasons of errors."""
-        return cls(name="internal", by_name=True, reserved=b"/_maelstrom/")
+        return cls(name="internal", by_name=True, reserved=b"/_maelstrom/", per_client=PER_CALLER)
 
     def trusts(self, address: str) -> bool:
         """Whether that peer is a proxy in front of us. Raises nothing: an address that is none is not trusted."""

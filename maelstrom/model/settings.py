@@ -149,8 +149,8 @@ class Settings(BaseModel):
         default=10_000,
         ge=0,
         description="Open connections of one client address (IPv6: one /64) to the public gateway; more are answered"
-        " 503. Half of what a listener takes, so that one client never shuts out all others, and whole offices behind"
-        " one address are let in. Trusted proxies are not counted. 0: any number.",
+        " 503. At most half of what a listener takes, so that one client never shuts out all others, and whole offices"
+        " behind one address are let in. Trusted proxies are not counted. 0: any number.",
     )
     access_log: str = Field(default="off", description="`off`, `all`, or a share of the requests such as `0.01`.")
     show_reasons: bool = Field(

@@ -125,8 +125,7 @@ async def test_a_client_behind_a_balancer_that_is_no_trusted_proxy_cannot_say_wh
 
 
 async def test_one_client_has_so_many_connections_and_others_still_have_theirs() -> None:
-    limits = Limits(max_connections_per_client=2)
-    async with world(limits=limits, public=policy(counts_clients=True)) as gate:
+    async with world(public=policy(per_client=2)) as gate:
         await gate.component(friendly)
         mine = [await connect(gate, STRANGER) for _ in range(2)]
         await eventually(lambda: gate.public.connections == 2)
@@ -142,11 +141,25 @@ async def test_one_client_has_so_many_connections_and_others_still_have_theirs()
         await eventually(lambda: gate.public.connections == 2)
         assert (await (await connect(gate, STRANGER)).ask(GET)).status == 200
         gate.leave()
-        await eventually(lambda: not len(gate.gateway.crowds))
+        crowds = gate.public.crowds
+        assert crowds is not None
+        await eventually(lambda: not len(crowds))
+
+
+async def test_one_client_has_no_more_than_half_of_what_a_listener_takes_and_so_has_a_container() -> None:
+    async with world(limits=Limits(max_connections=4), public=policy(per_client=1000)) as gate:
+        await gate.component(friendly)
+        for listener in (gate.public, gate.internal):
+            for _ in range(2):
+                await gate.caller(listener, STRANGER)
+            await eventually(lambda of=listener: of.connections == 2)
+            third = await gate.caller(listener, STRANGER)
+            assert (await third.answer()).code == "no_capacity"
+            assert (await (await gate.caller(listener, "127.0.0.3")).ask(GET)).code != "no_capacity"
 
 
 async def test_many_who_are_turned_away_are_ended_at_once() -> None:
-    async with world(limits=Limits(max_connections_per_client=1), public=policy(counts_clients=True)) as gate:
+    async with world(public=policy(per_client=1)) as gate:
         await connect(gate, STRANGER)
         await eventually(lambda: gate.public.connections == 1)
         for _ in range(300):
@@ -158,16 +171,16 @@ async def test_many_who_are_turned_away_are_ended_at_once() -> None:
 
 
 async def test_trusted_proxies_are_not_counted() -> None:
-    trusted = policy(counts_clients=True, trusted=(ip_network("127.0.0.1/32"),))
-    async with world(limits=Limits(max_connections_per_client=1), public=trusted) as gate:
+    trusted = policy(per_client=1, trusted=(ip_network("127.0.0.1/32"),))
+    async with world(public=trusted) as gate:
         await gate.component(friendly)
         for _ in range(3):
             assert (await (await connect(gate, BALANCER)).ask(GET)).status == 200
 
 
 async def test_clients_behind_a_balancer_are_counted_one_by_one() -> None:
-    behind = policy(counts_clients=True, balancers=(ip_network("127.0.0.1/32"),))
-    async with world(limits=Limits(max_connections_per_client=1), public=behind) as gate:
+    behind = policy(per_client=1, balancers=(ip_network("127.0.0.1/32"),))
+    async with world(public=behind) as gate:
         await gate.component(friendly)
         assert (await (await connect(gate, BALANCER)).ask(FIRST + GET)).status == 200
         assert (await (await connect(gate, BALANCER)).ask(SECOND + GET)).status == 503

@@ -123,3 +123,9 @@ def test_policies_and_limits_come_from_the_settings() -> None:
     assert public.trusts("10.0.0.1")
     assert Policy.internal().by_name
     assert Policy.internal().show_reasons
+
+
+@pytest.mark.parametrize(("files", "most"), [(-1, 20_000), (1_048_576, 20_000), (20_000, 5_000), (1_024, 256)])
+def test_clients_leave_files_for_all_else(files: int, most: int) -> None:
+    settings = Settings(state_dir=Path("/x"), node_name="n")
+    assert Limits.of(settings, files=files).max_connections == most
