@@ -26,6 +26,15 @@ from maelstrom.model.settings import Settings
 
 Command = Literal["run", "migrate", "new-era", "upgrade", "check-config", "version"]
 NO_FLAG = frozenset({"admin_token"})  # a command line is readable by everybody on the host
+_COMMANDS: dict[Command, str] = {
+    "run": "runs the node, in the foreground; what is done without a command",
+    "migrate": "brings the database's schema up to date, and ends",
+    "new-era": "after the database was put back from a copy while all nodes were stopped",
+    "upgrade": "the running node of the state directory is followed by a new process, without a gap",
+    "check-config": "shows the settings in force, or every problem",
+    "version": "shows the version",
+}
+_RANGES = {"greater_than_equal": "must be at least {ge}", "less_than_equal": "must be at most {le}"}
 _KNOWN = frozenset(variable(name) for name in Settings.model_fields)
 _LINE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\s*=")
 _FILE_LIMIT = 1 << 20
@@ -62,6 +71,8 @@ class _Entry:
 
 def load(argv: Sequence[str], environ: Mapping[str, str]) -> Loaded:
     """Settings and command of `maelstromd argv…`. Raises InvalidSettings with every problem."""
+    if misspelt := tuple(_misspelt(argv)):
+        raise InvalidSettings(misspelt)
     arguments = _parser().parse_intermixed_args([_with_value(a) for a in argv])
     command = cast(Command, "version" if arguments.version else arguments.command)
     problems: list[Problem] = []
@@ -80,20 +91,16 @@ def load(argv: Sequence[str], environ: Mapping[str, str]) -> Loaded:
 
 
 def _parser() -> argparse.ArgumentParser:
+    commands = "\n".join(f"  {name:<14}{text}" for name, text in _COMMANDS.items())
     parser = _Parser(
         prog="maelstromd",
-        description="Runs a node. Every setting is also read from the environment, under the name in capitals.",
+        usage="%(prog)s [COMMAND] [OPTION…]",
+        description=f"Runs a node of Maelstrom.\n\ncommands:\n{commands}\n\n"
+        "Every setting is also read from the environment, under the name in capitals.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    commands = ["run", "migrate", "new-era", "upgrade", "check-config", "version"]
-    parser.add_argument(
-        "command",
-        nargs="?",
-        default="run",
-        choices=commands,
-        help="new-era: after the database was put back from a copy while all nodes were stopped;"
-        " upgrade: the running node of the state directory is followed by a new process, without a gap",
-    )
+    parser.add_argument("command", nargs="?", default="run", choices=_COMMANDS, help=argparse.SUPPRESS)
     parser.add_argument("--version", action="store_true", help="the same as version")
     parser.add_argument("-f", "--config", metavar="FILE", help="NAME=value lines, or YAML")
     for name, info in Settings.model_fields.items():
@@ -101,6 +108,16 @@ def _parser() -> argparse.ArgumentParser:
             text = f"{variable(name)}: {info.description}".replace("%", "%%")
             parser.add_argument(_flag(name), dest=name, metavar="VALUE", help=text)
     return parser
+
+
+def _misspelt(argv: Sequence[str]) -> Iterator[Problem]:
+    """Flags that are none: argparse would take the word after one for a command, and complain of that."""
+    known = ["--help", "--version", "--config", *(_flag(n) for n in Settings.model_fields if n not in NO_FLAG)]
+    for name in (argument.partition("=")[0] for argument in argv):
+        if name.startswith("--") and name != "--" and name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean `{near[0]}`?" if near else "see `maelstromd --help`"
+            yield Problem("arguments", f"`{name}` is no option", hint)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -175,7 +192,9 @@ def _settings(merged: Mapping[str, _Entry], environ: Mapping[str, str], problems
     except ValidationError as error:
         for found in error.errors(include_url=False, include_input=False):
             name = str(found["loc"][0])
-            problems.append(_problem(name, found["msg"], merged.get(variable(name))))
+            words = _RANGES.get(found["type"])
+            message = words.format(**found["ctx"]) if words else found["msg"]
+            problems.append(_problem(name, message, merged.get(variable(name))))
     if problems:
         raise InvalidSettings(tuple(sorted(problems, key=lambda p: p.path)))
     return settings

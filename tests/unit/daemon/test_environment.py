@@ -353,3 +353,23 @@ class TestAncestor:
     def test_log_names_are_understood(self, text: str, level: str) -> None:
         settings = settings_of(LOGXI=text, LOGXI_FORMAT="JSON")
         assert (settings.log_level, settings.log_format) == (level, "json")
+
+
+@pytest.mark.parametrize("argv", [["--pubic-listen", "x"], ["--pubic-listen=x"], ["run", "--pubic-listen"]])
+def test_a_misspelt_flag_is_named_and_not_the_word_after_it(argv: list[str]) -> None:
+    (problem,) = problems_of(argv)
+    assert problem.message == "`--pubic-listen` is no option"
+    assert problem.hint == "did you mean `--public-listen`?"
+
+
+def test_the_help_begins_with_what_the_commands_do(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        load(["--help"], {})
+    begin = capsys.readouterr().out[:2000]
+    for command in ("run", "migrate", "new-era", "upgrade", "check-config", "version"):
+        assert f"\n  {command} " in begin
+
+
+def test_a_number_out_of_its_range_is_told_the_range() -> None:
+    (problem,) = problems_of(MAEL_GATEWAY_WORKERS="-1")
+    assert problem.message == "must be at least 1"
