@@ -538,3 +538,10 @@ def test_help_is_there_for_every_command(ctl: Ctl) -> None:
     for command in commands:
         done = ctl(*command.split(), "--help")
         assert (done.code, done.out.startswith("Usage: maelctl")) == (0, True)
+
+
+@pytest.mark.parametrize(("written", "meant"), [(["putt"], "put"), (["lgos", "web"], "logs"), (["es", "list"], "ls")])
+def test_a_misspelt_command_is_told_what_may_be_meant(ctl: Ctl, written: list[str], meant: str) -> None:
+    done = ctl(*written)
+    assert done.code == 2
+    assert f"No such command '{written[-1] if meant == 'ls' else written[0]}'. Did you mean '{meant}'?" in done.err
