@@ -8,17 +8,15 @@ clocks, no I/O; messages are lists, and kinds that are not known are passed over
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterable
 from math import inf
-from typing import Any
 
 from maelstrom.activation.instance import Instance
 from maelstrom.activation.pool import Pool
 from maelstrom.model.errors import MaelstromError, NoRoute, Unavailable
 from maelstrom.model.instance import Address
+from maelstrom.workers.messages import Message, error_of
 
-Message = list[Any]  # its kind, then what belongs to it
 Send = Callable[[Message], None]
 
 
@@ -30,6 +28,7 @@ class Former:
         self._send = send
         self._known: dict[str, tuple[Pool, Instance]] = {}
         self._held: dict[str, int] = {}  # instance → slots that the new process counts as lent to this one
+        self._http2: set[str] = set()  # instances of the new process that are spoken to so
 
     def switch(self) -> list[Message]:
         """Gives everything up but what is in flight: [instance, slots] of each."""
@@ -59,11 +58,13 @@ class Former:
     def told(self, message: Message) -> None:
         match message:
             case ["grant", str(component), str(id), int(version), str(host), int(port)]:
-                self._granted(component, id, version, Address(host, port))
+                self._granted(component, id, version, Address(host, port, id in self._http2))
             case ["refuse", str(component), str(text), str(hint)]:
                 self._refused(component, Unavailable(text, hint=hint))
             case ["refuse", str(component), str(text), str(hint), str(code)]:
-                self._refused(component, _error(code, text, hint))
+                self._refused(component, error_of(code, text, hint, {}))
+            case ["http2", str(id)]:
+                self._http2.add(id)
             case ["gone", str(id)]:
                 if id in self._known:
                     self._known[id][1].cut()
@@ -200,6 +201,8 @@ class Heir:
         assert pool is not None, "it has just granted"
         self._loan(pool, instance).slots += 1
         address = instance.address
+        if address.http2:
+            self._send(["http2", instance.id])
         self._send(["grant", seeker.component, instance.id, instance.version, address.host, address.port])
 
     def refused(self, seeker: _Seeker, error: MaelstromError) -> None:
@@ -251,16 +254,3 @@ class Heir:
 
 
 def _nothing(_: Pool) -> None: ...
-
-
-def _error(code: str, text: str, hint: str) -> MaelstromError:
-    """The error of the other process for whoever waits here; one that is not known is told as it is written."""
-    kinds = list(MaelstromError.__subclasses__())
-    for kind in kinds:
-        kinds += kind.__subclasses__()
-        if kind.code == code:
-            error = kind.__new__(kind)
-            with contextlib.suppress(TypeError):
-                MaelstromError.__init__(error, text, hint=hint)
-            return error
-    return Unavailable(text, hint=hint)

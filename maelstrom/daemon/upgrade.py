@@ -21,11 +21,12 @@ from typing import Final, NoReturn
 from maelstrom.activation.instance import Instance
 from maelstrom.activation.pool import Pool
 from maelstrom.daemon import foreground
-from maelstrom.daemon.handover import Former, Heir, Message
+from maelstrom.daemon.handover import Former, Heir
 from maelstrom.daemon.sockets import Listening
 from maelstrom.model.errors import InvalidSettings, Problem, UpgradeFailed
 from maelstrom.model.settings import Settings
 from maelstrom.workers.line import Line
+from maelstrom.workers.messages import Message
 
 log = logging.getLogger("maelstrom.daemon")
 

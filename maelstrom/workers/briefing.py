@@ -16,7 +16,7 @@ from maelstrom.model.project_answers import ProjectAnswers
 from maelstrom.model.settings import Settings
 from maelstrom.workers.messages import Message
 
-SECRETS: Final = {"admin_token": "", "database_url": "sqlite://", "database_listen_url": ""}
+SECRETS: Final = {"admin_token": "", "acme_eab_hmac_key": "", "database_url": "sqlite://", "database_listen_url": ""}
 _NOT_FOR_WORKERS: Final = {"environment", "pullusername", "pullpassword", "pullcommand", "logdriveroptions"}
 
 

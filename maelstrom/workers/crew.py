@@ -118,6 +118,7 @@ class Crew:
 
         `followed`: another process serves the addresses from now on.
         """
+        deadline = time.monotonic() + grace
         self._duty.ending = True
         if self._evens is not None:
             self._evens.cancel()
@@ -131,6 +132,9 @@ class Crew:
             for loop in late:
                 loop.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+        settling = [task for seat in self._seats for task in seat.settling]
+        if followed and settling:  # else there is nobody whom their slots could be given to
+            await asyncio.wait(settling, timeout=max(0.0, deadline - time.monotonic()))
         return sum(seat.cut for seat in self._seats)
 
     async def _spread(self) -> None:

@@ -1,6 +1,7 @@
 """What main process and workers say to each other: JSON arrays, several to a frame, each frame with its length.
 
-Both ends are of the same version: a worker is started by the main process from the same installation. Pure.
+A worker is started by the main process from the same installation: both are of the same version. Of two processes of a
+node that follow one another (`daemon/upgrade.py`) the versions may differ: they pass over what they do not know. Pure.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import struct
 from collections.abc import Iterator
 from typing import Any, Final
 
-from maelstrom.model.errors import MaelstromError
+from maelstrom.model.errors import MaelstromError, Unavailable
 
 Message = list[Any]  # its kind, then what belongs to it
 
@@ -41,16 +42,16 @@ class Decoder:
 
 
 def error_of(code: str, message: str, hint: str, fields: dict[str, Any]) -> MaelstromError:
-    """The error that the other process had, for whoever is to be told."""
-    kind = _KINDS.get(code, MaelstromError)
+    """The error that the other process had, for whoever is to be told. One that is not known keeps its words."""
+    kind = _KINDS.get(code, Unavailable)
     error = kind.__new__(kind)
     MaelstromError.__init__(error, message, hint=hint, **fields)
     return error
 
 
 def _kinds(base: type[MaelstromError]) -> Iterator[type[MaelstromError]]:
+    yield base
     for kind in base.__subclasses__():
-        yield kind
         yield from _kinds(kind)
 
 

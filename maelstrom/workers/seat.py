@@ -6,6 +6,7 @@ It must not know what a request is, nor of the other workers.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 import signal
@@ -64,6 +65,7 @@ class Seat:
         self.pid = 0
         self.cut = 0
         self.routes: dict[str, int] = {}
+        self.settling: set[asyncio.Task[Any]] = set()  # while containers work on what dead workers had open
         self._duty = duty
         self._line: Line | None = None
         self._branch: Branch | None = None
@@ -116,7 +118,7 @@ class Seat:
                 return await self._watch(process, line)
             finally:
                 if process.returncode is None:
-                    process.kill()
+                    _kill(process)
                     await process.wait()
         finally:
             if not self.pid:
@@ -125,7 +127,9 @@ class Seat:
             self._line = None
             self._empty()
             self._duty.lender.silent(branch)
-            self._duty.spawn(self._settle(branch), f"slots of worker {self.number}")
+            settling = self._duty.spawn(self._settle(branch), f"slots of worker {self.number}")
+            self.settling.add(settling)
+            settling.add_done_callback(self.settling.discard)
 
     def _begin(self, line: Line) -> None:
         """From now on it is told what changes."""
@@ -165,7 +169,7 @@ class Seat:
                 silent = time.monotonic() - self._heard_at
                 if line.lost.is_set() or silent > SILENT_SECONDS:
                     log.error("worker %d of the gateway says nothing any more and is killed", self.number)
-                    process.kill()
+                    _kill(process)
 
     async def _settle(self, branch: Branch) -> None:
         """Its process is gone: takes back what it had, as containers end what it had open."""
@@ -199,6 +203,11 @@ class Seat:
 def _held() -> Mapping[Host, int]:
     """Connections to containers that are closed here and not there; where nobody can tell, none."""
     return orphans(table.read_text("ascii") for table in TABLES if table.exists())
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):  # it has ended just now
+        process.kill()
 
 
 def _reason(code: int) -> str:

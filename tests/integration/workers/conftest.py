@@ -115,8 +115,42 @@ def get(name: str) -> bytes:
     return b"GET / HTTP/1.1\r\nHost: %b.test\r\n\r\n" % name.encode()
 
 
+class Crowd:
+    """Clients that ask again and again, each on its connection; one that is told to close comes back, as one that is
+    cut."""
+
+    def __init__(self, node: Node, name: str, clients: int) -> None:
+        self.codes: Counter[object] = Counter()
+        self._node = node
+        self._name = name
+        self._over = asyncio.Event()
+        self._clients = clients
+
+    async def __aenter__(self) -> Crowd:
+        self._tasks = [asyncio.create_task(self._client()) for _ in range(self._clients)]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._over.set()
+        await asyncio.gather(*self._tasks)
+
+    async def _client(self) -> None:
+        while not self._over.is_set():
+            caller = await self._node.caller()
+            try:
+                while not self._over.is_set():
+                    answer = await caller.ask(get(self._name))
+                    self.codes[answer.status] += 1
+                    if answer.head.get("connection") == "close":
+                        break
+            except (ConnectionError, asyncio.IncompleteReadError):
+                self.codes["cut"] += 1
+            caller.close()
+
+
 @contextlib.asynccontextmanager
-async def running(workers: int) -> AsyncIterator[Node]:
+async def running(workers: int, follows: Node | None = None) -> AsyncIterator[Node]:
+    """`follows`: a node whose sockets it has too; then its workers do not begin before they may."""
     tasks: set[asyncio.Task[Any]] = set()
     failed: list[BaseException] = []
 
@@ -134,15 +168,20 @@ async def running(workers: int) -> AsyncIterator[Node]:
 
     settings = Settings(state_dir=Path("/"), node_name="one", gateway_workers=workers)
     stats = GatewayStats()
-    (plain,) = await bind("MAEL_PUBLIC_LISTEN", Listen(host="127.0.0.1", port=0))
-    (tls,) = await bind("MAEL_PUBLIC_TLS_LISTEN", Listen(host="127.0.0.1", port=0))
+    if follows is None:
+        (plain,) = await bind("MAEL_PUBLIC_LISTEN", Listen(host="127.0.0.1", port=0))
+        (tls,) = await bind("MAEL_PUBLIC_TLS_LISTEN", Listen(host="127.0.0.1", port=0))
+    else:
+        plain, tls = (door.socket.dup() for door in follows.crew.doors)
     pools: dict[str, Pool] = {}
     crew = Crew(settings, find=pools.get, stats=stats, spawn=spawn, command=COMMAND)
     crew.doors += [Door(plain), Door(tls, tls=True)]
     node = Node(crew, stats, plain.getsockname()[1], tls.getsockname()[1], pools)
+    if follows is not None:
+        crew.may_begin.clear()
     crew.start()
     try:
-        await crew.ready()
+        await (crew.ready() if follows is None else crew.there())
         yield node
     finally:
         await crew.drain(0.0)

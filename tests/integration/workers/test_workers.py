@@ -5,52 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections import Counter
 
 import pytest
 
 from maelstrom.model.errors import StartFailed
 from maelstrom.model.project_answers import ProjectAnswers
 from tests.integration.gateway.world import Caller
-from tests.integration.workers.conftest import Node, Work, get, running
+from tests.integration.workers.conftest import Crowd, Node, Work, get, running
 from tests.support.certificates import Authority
 from tests.support.wait import eventually
 from tests.unit.workers.fleet import Caller as Source
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # the workers are the same in all tests
-
-
-class Crowd:
-    """Clients that ask again and again, each on its connection; one that is told to close comes back, as one that is
-    cut."""
-
-    def __init__(self, node: Node, name: str, clients: int) -> None:
-        self.codes: Counter[object] = Counter()
-        self._node = node
-        self._name = name
-        self._over = asyncio.Event()
-        self._clients = clients
-
-    async def __aenter__(self) -> Crowd:
-        self._tasks = [asyncio.create_task(self._client()) for _ in range(self._clients)]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._over.set()
-        await asyncio.gather(*self._tasks)
-
-    async def _client(self) -> None:
-        while not self._over.is_set():
-            caller = await self._node.caller()
-            try:
-                while not self._over.is_set():
-                    answer = await caller.ask(get(self._name))
-                    self.codes[answer.status] += 1
-                    if answer.head.get("connection") == "close":
-                        break
-            except (ConnectionError, asyncio.IncompleteReadError):
-                self.codes["cut"] += 1
-            caller.close()
 
 
 async def test_the_limit_is_exact_over_two_processes(node: Node) -> None:

@@ -14,6 +14,7 @@ from maelstrom.activation.pool import Pool
 from maelstrom.daemon.handover import Former, Heir, Message
 from maelstrom.model.component import Component, ComponentDefinition, ComponentKey
 from maelstrom.model.errors import MaelstromError, QueueFull, StartFailed
+from maelstrom.model.instance import Address
 
 KEY = ComponentKey("shop", "web")
 LIMIT = 3
@@ -134,6 +135,21 @@ def test_who_waits_at_the_switch_is_served_in_its_turn_also_by_an_instance_of_th
     assert early.instance is not None
     assert early.instance.id == "made later"
     assert late.instance is not None
+
+
+def test_an_instance_of_the_new_process_is_spoken_to_as_it_wants() -> None:
+    both = Both(instances=0)
+    early = claim(both.old)
+    both.switch()
+    both.flow()
+    instance = Instance("made later", KEY, 1, "f", LIMIT)
+    instance.address = Address("10.0.0.1", 80, http2=True)
+    instance.state = "ready"
+    both.new.instances.append(instance)
+    both.new.grant()
+    both.flow()
+    assert early.instance is not None
+    assert early.instance.address == instance.address
 
 
 def test_a_slot_that_nobody_wants_any_more_goes_back() -> None:
