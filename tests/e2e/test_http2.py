@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import shutil
 import struct
@@ -16,13 +17,19 @@ from tests.support.daemon import Daemon
 from tests.support.http2 import Http2Caller
 from tests.support.images import python_image
 
+MESSAGE = struct.pack("!BI", 0, 2) + b"hi"
 GRPC = (("content-type", "application/grpc"), ("te", "trailers"))
 MAIN = """
 import asyncio
+import http2_server
 from http2_server import Http2Server
+
+http2_server.SECONDS = 60.0  # calls stay open while the node is upgraded
 
 
 async def handler(call):
+    if call.has("te"):
+        call.head(103)
     body = await call.whole()
     if call[":path"] == "/grpc.health.v1.Health/Check":
         body = b"\\0\\0\\0\\0\\2\\x08\\1"
@@ -66,7 +73,9 @@ components:
 """
 
 
-async def test_calls_reach_a_container_and_its_status_comes_back(make_daemon: StartDaemon, tmp_path: Path) -> None:
+async def test_calls_reach_a_container_and_its_status_comes_back_also_across_an_upgrade(
+    make_daemon: StartDaemon, tmp_path: Path
+) -> None:
     authority = Authority()
     authority.pair("rates.test").write(tmp_path / "tls", "rates")
     settings = {
@@ -77,18 +86,43 @@ async def test_calls_reach_a_container_and_its_status_comes_back(make_daemon: St
     daemon: Daemon = make_daemon(environ=settings).start()
     daemon.put(component(tmp_path / "srv"))
     host, _, port = daemon.ready["public_tls"].rpartition("/")[2].rpartition(":")
-    caller = await Http2Caller.open(host, int(port), authority.trust("h2"), "rates.test")
-    message = struct.pack("!BI", 0, 2) + b"hi"
-    streams = [
-        caller.request("/s.Rates/Get", *GRPC, method="POST", body=message, authority="rates.test") for _ in range(5)
-    ]
-    for stream in streams:
-        answer = await caller.answer(stream, within=30)
-        assert (answer.status, answer.body, answer.trailer["grpc-status"]) == (200, message, "0")
-        assert 0 < float(answer.trailer["x-deadline"]) <= 300
-    caller.close()
+
+    async def connected() -> Http2Caller:
+        return await Http2Caller.open(host, int(port), authority.trust("h2"), "rates.test")
+
+    caller = await connected()
+    for stream in [call(caller, end=True) for _ in range(5)]:
+        await called(caller, stream)
     async with (
         aiohttp.ClientSession() as session,
         session.get(f"{daemon.public}/x", headers={"Host": "rates.test"}) as plain,
     ):
         assert (plain.status, await plain.read()) == (200, b"rates.test")
+
+    opened = [call(caller, end=False) for _ in range(3)]
+    await caller.until(lambda: all(caller.answers[stream].interim for stream in opened))
+    done = await asyncio.to_thread(daemon.maelstromd, "upgrade")
+    assert done.returncode == 0, done.stderr
+    await caller.until(lambda: caller.goaway is not None)
+    late = call(caller, end=True)  # sent before the client could know
+    follower = await connected()
+    await called(follower, call(follower, end=True))
+    for stream in opened:
+        caller.data(stream, b"", end=True)
+    for stream in (*opened, late):
+        await called(caller, stream)
+    goaway = await caller.closed()
+    assert goaway is not None
+    assert (goaway.error_code, goaway.last_stream_id) == (0, late)
+    await called(follower, call(follower, end=True))
+    follower.close()
+
+
+def call(caller: Http2Caller, *, end: bool) -> int:
+    return caller.request("/s.Rates/Get", *GRPC, method="POST", body=MESSAGE, end=end, authority="rates.test")
+
+
+async def called(caller: Http2Caller, stream: int) -> None:
+    answer = await caller.answer(stream, within=30)
+    assert (answer.status, answer.body, answer.trailer["grpc-status"]) == (200, MESSAGE, "0")
+    assert 0 < float(answer.trailer["x-deadline"]) <= 300
