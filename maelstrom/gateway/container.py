@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from maelstrom.gateway.answer_heads import AnswerHead, answer_head
 from maelstrom.gateway.bodies import ChunkedBody, ends_with_body
 from maelstrom.gateway.compiled import mypyc_attr
 from maelstrom.gateway.container_connection import ContainerConnection
 from maelstrom.gateway.first_lines import F_CHUNKED, F_EXPECT, F_HEAD, F_KEEP, F_OLD, F_UPGRADE
-from maelstrom.gateway.heads import AnswerHead, answer_head
 from maelstrom.gateway.lines import ANSWER_LINES, Malformed
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import asyncio
 from math import inf
 from typing import TYPE_CHECKING, Final
 
+from maelstrom.gateway.answer_heads import AnswerHead
 from maelstrom.gateway.answers import code_of, connection_line, server_timing
 from maelstrom.gateway.first_lines import F_IDEMPOTENT
-from maelstrom.gateway.heads import AnswerHead
 from maelstrom.gateway.sender import SLOW_CONTAINER, Sender
 from maelstrom.gateway.stats import CLIENT_GONE
 from maelstrom.gateway.tunnel import Tunnel

@@ -1,4 +1,4 @@
-"""Heads of requests and answers: bytes in; what goes on, how the body is framed and a few flags out, or `Malformed`.
+"""Heads of requests: bytes in; what goes on, how the body is framed and a few flags out, or `Malformed`.
 
 The safety proof of the gateway: what is accepted here is exactly what RFC 9112 calls unambiguous, nothing is repaired,
 so that every parser behind reads the same message. Pure. It must not know of sockets, clocks, routes or components.
@@ -18,11 +18,9 @@ from maelstrom.gateway.first_lines import (
     F_OLD,
     F_UPGRADE,
     FIRST_LINES,
-    STATUS_LINES,
     FirstLine,
 )
 from maelstrom.gateway.lines import (
-    ANSWER_LINES,
     CHUNKED,
     CHUNKED_OTHERWISE,
     CLOSE,
@@ -96,24 +94,6 @@ class RequestHead:
         return found[1] if found else b""
 
 
-class AnswerHead:
-    """One answer's head: `head` is status line and header lines that go on, each with its CRLF."""
-
-    __slots__ = ("code", "end", "flags", "head", "length", "unchanged", "whole")
-
-    def __init__(self, end: int, code: int, flags: int, length: int, head: bytes, unchanged: bool) -> None:
-        self.end = end
-        self.code = code
-        self.flags = flags
-        self.length = length
-        self.head = head
-        self.unchanged = unchanged  # `head` is what the container sent, byte for byte
-        # The size of the whole message; 0 where its chunks say it, -1 where it has no body or ends with the connection.
-        self.whole = -1
-        if code >= 200 and code not in (204, 304):
-            self.whole = end + length if length >= 0 else (0 if flags & F_CHUNKED else -1)
-
-
 def request_head(data: bytes) -> RequestHead | None:
     """The head that `data` begins with; None if it is not complete yet. Raises Malformed as soon as that is certain."""
     i = data.find(b"\r\n\r\n")
@@ -143,36 +123,21 @@ def request_head(data: bytes) -> RequestHead | None:
 
 def _special_head(raw: bytes, end: int, first: FirstLine, lines: list[bytes], kinds: list[int]) -> RequestHead:
     """A head with lines that mean something here; `raw`: all its header lines."""
-    flags = first.flags
-    length = -1
-    host = None
-    drop = False
-    for n, kind in enumerate(kinds):
-        if kind:
-            if kind == HOST:
-                if host is not None:
-                    raise Malformed("more than one Host")
-                host = lines[n][5:].lstrip(b" ")
-            elif kind == REQUEST_ID and not flags & F_ID:
-                flags |= F_ID
-            elif kind >= LENGTH:
-                if length >= 0:
-                    raise Malformed("more than one Content-Length")
-                length = kind - LENGTH
-            elif kind == CHUNKED:
-                if flags & F_CHUNKED:
-                    raise Malformed("more than one Transfer-Encoding")
-                flags |= F_CHUNKED
-            else:
-                drop = True
-    if flags & F_CHUNKED and (length >= 0 or flags & F_OLD):
-        raise Malformed("a Transfer-Encoding beside a Content-Length, or in HTTP/1.0")
+    special = [kind for kind in kinds if kind]
+    length, flags = framing(special, first.flags)
+    if special.count(HOST) > 1:
+        raise Malformed("more than one Host")
+    host = lines[kinds.index(HOST)][5:].lstrip(b" ") if HOST in special else None
+    if REQUEST_ID in special:
+        flags |= F_ID
+    usual = (host is not None) + (REQUEST_ID in special) + (length >= 0 or flags & F_CHUNKED != 0)
+    unchanged = len(special) == usual  # no line but these, each once
     if first.authority:
         if host is None and flags & F_OLD:
             host = first.authority
             lines.append(b"Host: " + host)
             kinds.append(HOST)
-            drop = True
+            unchanged = False
         elif host is None or first.authority.lower() != host.lower():
             raise Malformed("the target's authority is not the Host")
     if host is None:
@@ -182,9 +147,26 @@ def _special_head(raw: bytes, end: int, first: FirstLine, lines: list[bytes], ki
         host = b""
     if not flags & F_OLD:
         flags |= F_KEEP
-    if drop:
-        return _cleaned(end, first, flags, length, host, lines, kinds)
-    return RequestHead(end, first, flags, length, host, raw, None)
+    if unchanged:
+        return RequestHead(end, first, flags, length, host, raw, None)
+    return _cleaned(end, first, flags, length, host, lines, kinds)
+
+
+def framing(kinds: list[int], flags: int) -> tuple[int, int]:
+    """(Content-Length, -1 without; the flags, with F_CHUNKED). Raises Malformed where two readers could differ."""
+    length = -1
+    for kind in kinds:
+        if kind >= LENGTH:
+            if length >= 0:
+                raise Malformed("more than one Content-Length")
+            length = kind - LENGTH
+        elif kind in (CHUNKED, CHUNKED_OTHERWISE):
+            if flags & F_CHUNKED:
+                raise Malformed("more than one Transfer-Encoding")
+            flags |= F_CHUNKED
+    if flags & F_CHUNKED and (length >= 0 or flags & F_OLD):
+        raise Malformed("a Transfer-Encoding beside a Content-Length, or in HTTP/1.0")
+    return length, flags
 
 
 def _cleaned(
@@ -192,7 +174,7 @@ def _cleaned(
 ) -> RequestHead:
     """The head without what goes no further."""
     special: dict[int, list[bytes]] | None = None
-    wants_upgrade, flags = _connection(lines, kinds, flags)
+    wants_upgrade, flags = read_connection(lines, kinds, flags)
     extra: list[bytes] = []
     body = length > 0 or flags & F_CHUNKED
     for n, kind in enumerate(kinds):
@@ -222,7 +204,7 @@ def _cleaned(
     return RequestHead(end, first, flags, length, host, b"\r\n".join(kept), special)
 
 
-def _connection(lines: list[bytes], kinds: list[int], flags: int) -> tuple[bool, int]:
+def read_connection(lines: list[bytes], kinds: list[int], flags: int) -> tuple[bool, int]:
     """Reads the Connection lines: drops the headers that they name; (upgrade is wanted, flags with KEEP decided)."""
     options = {option for kind, option in _OPTION_KINDS if kind in kinds}
     if CONNECTION in kinds:
@@ -255,70 +237,3 @@ def _check_beginning(data: bytes) -> None:
         _ = FIRST_LINES[first]
     elif first.rstrip(b"\r").translate(None, TARGET + b" "):
         raise Malformed("this is not HTTP/1.1")
-
-
-def answer_head(data: bytes) -> AnswerHead | None:
-    """The head that an answer begins with; None if it is not complete yet. Raises Malformed."""
-    i = data.find(b"\r\n\r\n")
-    if i < 0:
-        if len(data) > MAX_HEAD:
-            raise Malformed("the answer's head is too large")
-        if len(data) > 4 and not data.startswith(b"HTTP/"):
-            raise Malformed("the answer is not HTTP/1.1")
-        if data.count(b"\n") != data.count(b"\r\n"):  # else it would be waited for until the deadline
-            raise Malformed("a line end of the answer's head that is not CRLF")
-        return None
-    if i > MAX_HEAD:
-        raise Malformed("the answer's head is too large")
-    lines = data[:i].split(b"\r\n")
-    code, flags, lines[0] = STATUS_LINES[lines[0]]
-    kinds = [PASS, *map(ANSWER_LINES.__getitem__, lines[1:])]
-    special = tuple(filter(None, kinds))
-    if flags == F_KEEP and code >= 200 and code != 204:  # by far the most: a length, perhaps the wish to go on
-        if len(special) == 1 and special[0] >= LENGTH:
-            return AnswerHead(i + 4, code, flags, special[0] - LENGTH, data[: i + 2], True)
-        if len(special) == 2 and KEEP_ALIVE in special and max(special) >= LENGTH:
-            del lines[kinds.index(KEEP_ALIVE)]
-            lines.append(b"")
-            return AnswerHead(i + 4, code, flags, max(special) - LENGTH, b"\r\n".join(lines), False)
-    length = -1
-    drop = bool(flags & F_OLD)
-    for kind in special:
-        if kind >= LENGTH:
-            if length >= 0:
-                raise Malformed("more than one Content-Length in the answer")
-            length = kind - LENGTH
-        elif kind in (CHUNKED, CHUNKED_OTHERWISE):
-            if flags & F_CHUNKED:
-                raise Malformed("more than one Transfer-Encoding in the answer")
-            flags |= F_CHUNKED
-            drop = drop or kind == CHUNKED_OTHERWISE
-        else:
-            drop = True
-    if flags & F_CHUNKED and (length >= 0 or flags & F_OLD):
-        raise Malformed("a Transfer-Encoding beside a Content-Length, or in HTTP/1.0, in the answer")
-    bodiless = code < 200 or code == 204
-    if not drop and not (bodiless and (length >= 0 or flags & F_CHUNKED)):
-        return AnswerHead(i + 4, code, flags, length, data[: i + 2], True)
-    return _cleaned_answer(i + 4, code, flags, length, lines, kinds, bodiless)
-
-
-def _cleaned_answer(
-    end: int, code: int, flags: int, length: int, lines: list[bytes], kinds: list[int], bodiless: bool
-) -> AnswerHead:
-    wants_upgrade, flags = _connection(lines, kinds, flags)
-    canonical = CHUNKED_OTHERWISE in kinds
-    if bodiless:
-        # Such an answer has no body whatever its head says, and must not say it (RFC 9112, 6.1 and 6.3).
-        kinds = [DROP if kind == CHUNKED or kind >= LENGTH else kind for kind in kinds]
-        flags &= ~F_CHUNKED
-        length, canonical = -1, False
-    kept = [line for line, kind in zip(lines, kinds, strict=True) if kind <= KEPT or kind >= LENGTH]
-    if canonical:
-        kept.append(b"Transfer-Encoding: chunked")
-    if code in (101, 426) and wants_upgrade and kinds.count(UPGRADE) == 1:
-        if code == 101:
-            flags |= F_UPGRADE
-        kept += [b"Connection: Upgrade", lines[kinds.index(UPGRADE)]]
-    kept.append(b"")
-    return AnswerHead(end, code, flags, length, b"\r\n".join(kept), False)

@@ -16,14 +16,10 @@ LONG_FILES = {
     "maelstrom/activation/converge.py": 365,  # one loop; its steps are short and read in their order
     # the warm path: state that is shared by a connection's callbacks, and no call that could be saved
     "maelstrom/gateway/client.py": 505,
-    "maelstrom/gateway/heads.py": 330,
     "maelstrom/model/errors.py": 400,  # a list
 }
 LONG_FUNCTIONS = {
     "maelstrom/daemon/node.py:Node.start": 50,  # the order of the start, each step with its reason: one list
-    # the warm path: a call per check would cost more than the checks
-    "maelstrom/gateway/heads.py:_special_head": 45,
-    "maelstrom/gateway/heads.py:answer_head": 45,
 }
 
 # Where tasks may be made: their owner sees to it that they end, and that nobody misses it if they die.

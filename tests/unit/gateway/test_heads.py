@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from maelstrom.gateway.answer_heads import AnswerHead, answer_head
 from maelstrom.gateway.first_lines import (
     F_CHUNKED,
     F_EXPECT,
@@ -16,7 +17,7 @@ from maelstrom.gateway.first_lines import (
     F_UPGRADE,
     FIRST_LINES,
 )
-from maelstrom.gateway.heads import AnswerHead, RequestHead, answer_head, request_head
+from maelstrom.gateway.heads import RequestHead, request_head
 from maelstrom.gateway.lines import (
     ANSWER_LINES,
     DEADLINE,
