@@ -63,8 +63,7 @@ class Multiplex(asyncio.Protocol):
         self.http2 = Library(client_side=self.client_side)
         self._frames = Frames(gateway.monotonic(), of_client=not self.client_side)
         self._taken = 0  # bytes that came since the connection's window was opened last
-        self._bodies: list[bytes | memoryview] = []  # framed, to be written before what the library has
-        self._bodies_size = 0
+        self._framed = 0  # bytes of bodies that are to be written
         self._batch = False  # frames are collected, to be written together
         self._flushes = False  # and will be soon
         self._stuck_at = 0.0  # when `blocked` began, or something was written since
@@ -109,9 +108,6 @@ class Multiplex(asyncio.Protocol):
         finally:
             self._batch = False
         self.flush_now()
-
-    def eof_received(self) -> bool:
-        return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.gateway.timers.forget(self)
@@ -197,13 +193,10 @@ class Multiplex(asyncio.Protocol):
             stream.output_ended = end
 
     def send_data(self, stream: Stream, data: bytes | memoryview, *, end: bool) -> None:
-        if end:
-            self.http2.send_data(stream.id, data, end_stream=True)
-        else:  # not copied as often as the library would
-            self._bodies += (self.http2.data_to_send(), self.http2.data_head(stream.id, len(data)), data)
+        self.http2.send_body(stream.id, data, end=end)
         self._frames.forgive(FOR_DATA * min(1.0, len(data) / WHOLE_DATA))
-        self._bodies_size += len(data)
-        if self._bodies_size >= WRITE_AT:
+        self._framed += len(data)
+        if self._framed >= WRITE_AT:
             self.flush_now()
 
     def reset(self, stream: Stream, code: int) -> None:
@@ -222,12 +215,8 @@ class Multiplex(asyncio.Protocol):
     def flush_now(self) -> None:
         self._flushes = False
         if not self.over:
-            data = self.http2.data_to_send()
-            if self._bodies:
-                data = b"".join((*self._bodies, data))
-                self._bodies.clear()
-            self._bodies_size = 0
-            if data:
+            self._framed = 0
+            if data := self.http2.to_send():
                 self.transport.write(data)
 
     def share(self) -> None:

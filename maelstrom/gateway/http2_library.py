@@ -43,6 +43,7 @@ class Library(H2Connection):
         )
         self.encoder = Packer()
         self.decoder = Unpacker(self.DEFAULT_MAX_HEADER_LIST_SIZE)
+        self._bodies: list[bytes | memoryview] = []  # what goes out before what the library has
 
     def begin(self, settings: dict[int, int], window: int) -> bytes:
         """What the connection begins with. The peer is told these settings; the library goes by its own."""
@@ -52,11 +53,23 @@ class Library(H2Connection):
         preface = PREFACE if self.config.client_side else b""
         return preface + SettingsFrame(0, settings=settings).serialize() + self.data_to_send()
 
-    def data_head(self, stream_id: int, length: int) -> bytes:
-        """The head of a DATA frame that ends nothing, as far as windows allow: nothing else changes with such a one."""
-        self.outbound_flow_control_window -= length
-        self.streams[stream_id].outbound_flow_control_window -= length
-        return length.to_bytes(3, "big") + b"\0\0" + stream_id.to_bytes(4, "big")
+    def send_body(self, stream_id: int, data: bytes | memoryview, *, end: bool) -> None:
+        """One frame, as far as windows allow. One that ends nothing changes only these, and is not copied for it."""
+        if end:
+            self.send_data(stream_id, data, end_stream=True)
+            return
+        self.outbound_flow_control_window -= len(data)
+        self.streams[stream_id].outbound_flow_control_window -= len(data)
+        head = len(data).to_bytes(3, "big") + b"\0\0" + stream_id.to_bytes(4, "big")
+        self._bodies += (self.data_to_send(), head, data)
+
+    def to_send(self) -> bytes:
+        """All that is to be written now."""
+        data = self.data_to_send()
+        if self._bodies:
+            data = b"".join((*self._bodies, data))
+            self._bodies.clear()
+        return data
 
     def bound_table(self) -> None:
         """After a peer has changed its settings."""
