@@ -80,7 +80,7 @@ MISTAKES: list[tuple[type, str, Callable[..., object], str]] = [
 
 def all_of_them() -> None:
     for seed in SEEDS:
-        Simulation(seed).run()
+        Simulation(seed, Load(workers=2, limits=[2], clients=16, seconds=0.01, deaths=2)).run()
 
 
 @pytest.mark.parametrize(("kind", "name", "wrong", "found"), MISTAKES, ids=[one[2].__name__ for one in MISTAKES])
