@@ -66,7 +66,7 @@ def say_error(error: MaelstromError) -> None:
             say("  " + ": ".join(part for part in (where, problem.path, problem.message) if part))
             if problem.hint:
                 say(f"    hint: {problem.hint}")
-    if error.hint:
+    if error.hint and not (isinstance(error, InvalidInput) and error.problems):  # each of which has its own
         say(f"  hint: {error.hint}")
 
 

@@ -183,8 +183,10 @@ def _syntax_error(error: yaml.MarkedYAMLError, text: str) -> Unreadable:
 
 
 def _syntax_hint(problem: str, character: str) -> str:
+    if "found a tab" in problem or ("cannot start any token" in problem and character == "\t"):
+        return "indent with spaces, not tabs"
     if "cannot start any token" in problem:
-        return "indent with spaces, not tabs" if character == "\t" else f"quote a text that begins with `{character}`"
+        return f"quote a text that begins with `{character}`"
     if "mapping values are not allowed" in problem:
         return "check the indentation; quote a text that has `: ` in it, or ends with `:` as where a variable is unset"
     if "expected ':'" in problem:

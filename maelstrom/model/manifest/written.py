@@ -115,4 +115,4 @@ def _offsets(text: str) -> Iterable[int]:
 
 def _refusal(file: str, line: int, message: str, hint: str = "") -> InvalidInput:
     problem = Problem("", message, hint, file=file, line=line)
-    return InvalidInput(f"{shown(file)} cannot be read: {message}", problems=(problem,))
+    return InvalidInput(f"{shown(file)} cannot be read", problems=(problem,))

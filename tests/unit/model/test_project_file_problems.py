@@ -457,3 +457,9 @@ def test_an_unset_variable_that_leaves_a_colon_at_the_end_is_explained() -> None
 def test_several_files_make_their_own_problems() -> None:
     found = problems(dedent("name: a\nenvfile: x.env\n"), files={"x.env": b"A=1\n\n# c\nBAD\n1=2\n"})
     assert [(problem.file, problem.line) for problem in found] == [(FILE, 1), ("x.env", 4), ("x.env", 5)]
+
+
+@pytest.mark.parametrize("text", ["name: a\n\tcomponents: b\n", "name: a\ncomponents:\n\tweb: {image: b}\n"])
+def test_tabs_are_told_by_their_name(text: str) -> None:
+    (problem,) = problems(text)
+    assert problem.hint == "indent with spaces, not tabs"
