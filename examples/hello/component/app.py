@@ -4,8 +4,9 @@
     GET  /health      200, asked before the first request and then every few seconds
     POST /step/split  {"numbers": "1,2,3"}  ->  [1, 2, 3]
     POST /step/sum    [1, 2, 3]             ->  6
+    POST /note        anything, such as a message of a queue: it is printed
 
-The last two are the two steps of a Step Functions state machine. Their input is the request's body, their output the
+The steps are the two steps of a Step Functions state machine. Their input is the request's body, their output the
 answer's. A step that cannot do its work answers with another status than 200 and names its error in a header, so that
 the state machine can catch it by that name. Only the standard library is used.
 """
@@ -80,6 +81,10 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(413 if length else 411, "a Content-Length of at most 262144 is needed\n", "text/plain")
             return
         body = self.rfile.read(int(length))
+        if self.path == "/note":
+            print(f"noted {body!r}", flush=True)
+            self.answer(200, json.dumps({"noted": len(body)}), "application/json")
+            return
         step = STEPS.get(self.path)
         if step is None:
             self.answer(404, "no such step\n", "text/plain")
