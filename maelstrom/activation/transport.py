@@ -1,7 +1,7 @@
 """One piece of work done by a component: activate, wait, exchange, by the same pools and limits as the gateway.
 
-Used by sources. Each exchange has a connection of its own: a POST must never be sent twice because a kept-alive
-connection was closed just then. It must not know where the work came from.
+Used by sources. An exchange has a connection of its own, unless its request may be sent twice: a POST must never be so
+because a kept-alive connection was closed just then. It must not know where the work came from.
 """
 
 from __future__ import annotations
@@ -9,24 +9,25 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine
 from math import inf
-
-import aiohttp
-from yarl import URL
+from typing import Any, TypeVar
 
 from maelstrom.activation.instance import Instance
+from maelstrom.activation.link import KeptLinks, Reader, WorkLink
 from maelstrom.activation.pool import Pool
 from maelstrom.activation.work import WORK_BODY_LIMIT, WorkAnswer, WorkRequest
 from maelstrom.model.component import ComponentKey
 from maelstrom.model.errors import Deadline, MaelstromError, NoRoute, UpstreamBroken
-from maelstrom.runtime.http2_request import NotConnected, ask
+from maelstrom.runtime.http2_request import Broken, NotConnected, ask
 
-HEAD_LIMIT = 65_536
-CONNECT_SECONDS = 15.0
-NOT_CONNECTED = (aiohttp.ClientConnectorError, NotConnected)  # nothing was sent
+T = TypeVar("T")
+
+Read = Callable[[str, int], Reader]
+"""What reads the answer to a request of that method, and keeps at most so many bytes of its body."""
+
 _SOURCES = b"\0sources"  # their share of a fair queue: no client and no header is called so
+_WITH_BODY = ("POST", "PUT", "PATCH")
 
 # the statuses of the gateway's own answers, as a source sees them
 STATUSES = {
@@ -44,25 +45,13 @@ STATUSES = {
 class Transport:
     """Implements `work.Worker`."""
 
-    def __init__(self, pool: Callable[[ComponentKey], Pool | None]) -> None:
+    def __init__(self, pool: Callable[[ComponentKey], Pool | None], read: Read) -> None:
         self._pool = pool
-        self._session: aiohttp.ClientSession | None = None
-
-    async def start(self) -> None:
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, force_close=True),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
-            auto_decompress=False,
-            trust_env=False,
-            max_line_size=HEAD_LIMIT,
-            max_field_size=HEAD_LIMIT,
-            skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent", "Content-Type"),
-        )
+        self._read = read
+        self._kept = KeptLinks()
 
     async def stop(self) -> None:
-        if self._session is not None:
-            await self._session.close()
+        self._kept.close()
 
     async def work(self, component: ComponentKey, request: WorkRequest, *, seconds: float) -> WorkAnswer:
         deadline = time.monotonic() + seconds
@@ -80,36 +69,27 @@ class Transport:
             raise NoRoute(f"there is no component {key.full_name}")
         try:
             return await self._claim_and_exchange(pool, key, request, deadline)
-        except NOT_CONNECTED:
+        except NotConnected:
             # nothing was sent: the one retry, on whichever instance is free then
             return await self._claim_and_exchange(pool, key, request, deadline, last=True)
 
     async def _claim_and_exchange(
         self, pool: Pool, key: ComponentKey, request: WorkRequest, deadline: float, *, last: bool = False
     ) -> WorkAnswer:
-        async with claimed(pool) as instance:
-            exchange = asyncio.ensure_future(self._exchange(key, instance, request, deadline))
-            link = _Link(exchange)
-            instance.links.add(link)
-            try:
-                return await exchange
-            except asyncio.CancelledError:
-                if not link.cut:
-                    exchange.cancel()
-                    raise
-                raise UpstreamBroken(f"{key.full_name} ended while it worked") from None
-            except (aiohttp.ClientError, OSError) as error:
-                pool.suspect(instance)
-                if isinstance(error, NOT_CONNECTED) and not last:
-                    raise
-                raise UpstreamBroken(f"{key.full_name} broke the connection: {error}") from error
-            finally:
-                instance.links.discard(link)
+        instance = await claim(pool)
+        try:
+            return await self._exchange(key, instance, request, deadline)
+        except OSError as error:
+            pool.suspect(instance)
+            if isinstance(error, NotConnected) and not last:
+                raise
+            raise UpstreamBroken(f"{key.full_name} broke the connection: {error}") from error
+        finally:
+            pool.release(instance, time.monotonic())
 
     async def _exchange(
         self, key: ComponentKey, instance: Instance, request: WorkRequest, deadline: float
     ) -> WorkAnswer:
-        assert self._session is not None, "started"
         headers = [
             ("Host", f"{instance.address.host}:{instance.address.port}"),
             ("Maelstrom-Component", key.full_name),
@@ -118,16 +98,64 @@ class Transport:
             *request.headers,
         ]
         if instance.address.http2:
-            return await _exchange_http2(instance, request, headers)
-        url = URL(f"http://{instance.address.host}:{instance.address.port}{request.path}", encoded=True)
-        async with self._session.request(
-            request.method, url, headers=headers, data=request.body, allow_redirects=False
-        ) as response:
-            body, truncated = await _read(response)
-            names: dict[str, str] = {}
-            for name, value in response.headers.items():
-                names.setdefault(name.lower(), value)
-            return WorkAnswer(response.status, names, body, truncated)
+            return await _unless_gone(instance, _exchange_http2(instance, request, headers))
+        reader = self._read(request.method, WORK_BODY_LIMIT)
+        link = await self._asked(instance, _message(request, headers), reader, repeatable=request.repeatable)
+        if request.repeatable and reader.keep:
+            self._kept.keep(link)
+        else:
+            link.close()
+        return WorkAnswer(reader.status, reader.headers, reader.body, reader.size > WORK_BODY_LIMIT)
+
+    async def _asked(self, instance: Instance, message: bytes, reader: Reader, *, repeatable: bool) -> WorkLink:
+        """The connection on which the answer has come."""
+        if repeatable and (kept := self._kept.take(instance)) is not None:
+            try:
+                await kept.ask(message, reader)
+                return kept
+            except Broken:
+                if not kept.untouched:
+                    raise
+            except BaseException:
+                kept.close()
+                raise
+        link = WorkLink(instance)
+        try:
+            await _unless_gone(instance, link.connect())
+            await link.ask(message, reader)
+        except BaseException:
+            link.close()  # also where it was connected in the moment of a cancellation
+            raise
+        return link
+
+
+def _message(request: WorkRequest, headers: list[tuple[str, str]]) -> bytes:
+    """Raises ValueError where a header would be read as several."""
+    lines = [f"{request.method} {request.path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers)]
+    if request.body or request.method in _WITH_BODY:
+        lines.append(f"Content-Length: {len(request.body)}")
+    if not request.repeatable:
+        lines.append("Connection: close")
+    text = "\r\n".join(lines)
+    if text.count("\r") != len(lines) - 1 or text.count("\n") != len(lines) - 1 or "\0" in text:
+        raise ValueError("a header with a line end")
+    return b"%b\r\n\r\n%b" % (text.encode(), request.body)
+
+
+async def _unless_gone(instance: Instance, work: Coroutine[Any, Any, T]) -> T:
+    """Raises UpstreamBroken at the moment when the engine says that the instance is gone."""
+    task = asyncio.ensure_future(work)
+    link = _Link(task)
+    instance.links.add(link)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if not link.cut:
+            task.cancel()
+            raise
+        raise UpstreamBroken(f"{instance.component.full_name} ended while it worked") from None
+    finally:
+        instance.links.discard(link)
 
 
 async def _exchange_http2(instance: Instance, request: WorkRequest, headers: list[tuple[str, str]]) -> WorkAnswer:
@@ -140,22 +168,18 @@ async def _exchange_http2(instance: Instance, request: WorkRequest, headers: lis
     return WorkAnswer(answer.status, names, answer.body, answer.size > WORK_BODY_LIMIT)
 
 
-@asynccontextmanager
-async def claimed(pool: Pool) -> AsyncIterator[Instance]:
-    """An instance of the pool for the time of the block; waits in its queue. Raises what the pool refuses with."""
+async def claim(pool: Pool) -> Instance:
+    """A slot of an instance, to be released; waits in the pool's queue. Raises what the pool refuses with."""
     waiter = _FutureWaiter()
     instance = pool.claim(waiter)
-    if instance is None:
-        try:
-            instance = await waiter.future
-        except asyncio.CancelledError:
-            if not pool.withdraw(waiter) and waiter.instance is not None:
-                pool.release(waiter.instance, time.monotonic())  # granted in the moment of the cancellation
-            raise
+    if instance is not None:
+        return instance
     try:
-        yield instance
-    finally:
-        pool.release(instance, time.monotonic())
+        return await waiter.future
+    except asyncio.CancelledError:
+        if not pool.withdraw(waiter) and waiter.instance is not None:
+            pool.release(waiter.instance, time.monotonic())  # granted in the moment of the cancellation
+        raise
 
 
 class _FutureWaiter:
@@ -182,26 +206,15 @@ class _FutureWaiter:
 
 
 class _Link:
-    """Cuts the exchange when the engine says that the instance is gone."""
+    """Cuts what waits for the instance."""
 
-    def __init__(self, exchange: asyncio.Future[WorkAnswer]) -> None:
-        self._exchange = exchange
+    def __init__(self, task: asyncio.Future[Any]) -> None:
+        self._task = task
         self.cut = False
 
     def lost(self) -> None:
         self.cut = True
-        self._exchange.cancel()
-
-
-async def _read(response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
-    """The body up to the limit; what is more is read and thrown away, so that a success is a whole answer."""
-    parts: list[bytes] = []
-    size = 0
-    async for part in response.content.iter_chunked(65_536):
-        if size < WORK_BODY_LIMIT:
-            parts.append(part)
-        size += len(part)
-    return b"".join(parts)[:WORK_BODY_LIMIT], size > WORK_BODY_LIMIT
+        self._task.cancel()
 
 
 def _answer(error: MaelstromError) -> WorkAnswer:

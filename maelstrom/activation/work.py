@@ -10,12 +10,17 @@ from maelstrom.model.component import ComponentKey
 
 @dataclass(frozen=True, slots=True)
 class WorkRequest:
-    """`headers` are added to those that every request gets (Maelstrom-Component, -Deadline, X-Request-Id)."""
+    """`headers` are added to those that every request gets (Maelstrom-Component, -Deadline, X-Request-Id).
+
+    `repeatable`: what it is about may come twice anyway, so it may share connections, and is sent again where such a
+    one is closed before any answer.
+    """
 
     method: str
     path: str  # as sent, with its query
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
+    repeatable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,6 @@ class Node:
         self._supervisor.keep("health", parts.activation.health.run)
         self._supervisor.keep("sandboxes", parts.runtime.keep_sandboxes)
         # work is pulled only when there is somebody to do it
-        await parts.transport.start()
         parts.owner.start()
         parts.cron.start()
         self._supervisor.keep("cron", parts.cron.run)

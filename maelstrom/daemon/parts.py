@@ -19,6 +19,7 @@ from maelstrom.daemon.supervisor import Supervisor
 from maelstrom.daemon.worker import COMMAND
 from maelstrom.daemon.zone import local_zone
 from maelstrom.gateway import AccessLog, Gateway, Limits
+from maelstrom.gateway.answer_reader import AnswerReader
 from maelstrom.leases.clock import SteadyClock
 from maelstrom.leases.keeper import LeaseKeeper
 from maelstrom.model.settings import Settings
@@ -76,7 +77,7 @@ def build(settings: Settings, supervisor: Supervisor, registry: Registry, state:
     keeper = _keeper(settings, registry, state, clock)
     runtime = _runtime(settings)
     activation = Activation(runtime, spawn, node=settings.node_name, memory_mib=memory_mib(settings.total_memory))
-    transport = Transport(activation.pool)
+    transport = Transport(activation.pool, AnswerReader)
     aws = AwsStepFunctions()
     later = LaterAnswers(
         keeper,

@@ -136,9 +136,12 @@ class Poller(Generic[Item]):
     async def _run(self) -> None:
         while True:
             self._wake.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._open_fetches()):
-                    await self._wake.wait()
+            if (pause := self._open_fetches()) is not None and pause <= LINGER_SECONDS:
+                await asyncio.sleep(pause)  # what becomes free meanwhile is looked at together
+            else:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(pause):
+                        await self._wake.wait()
 
     async def _follow_lease(self) -> None:
         while True:
@@ -168,11 +171,9 @@ class Poller(Generic[Item]):
     def _pause_before_fetch(self, now: float) -> float | None:
         """Seconds until a new poll may be opened; None while an open one is the try."""
         pause = self._health.pause(now)
-        if pause is None or pause > 0:
-            return pause
-        if self._freed_at is not None and self._deliveries and self._kind.batch(self.source) > 1:
+        if self._freed_at is not None and self._deliveries and self._kind.batch(self.source) > 1 and pause == 0:
             return max(0.0, self._freed_at + LINGER_SECONDS - now)
-        return 0.0
+        return pause
 
     def _batch(self) -> int:
         """One, where nothing comes and several places are watched: what comes at one needs seats, too."""

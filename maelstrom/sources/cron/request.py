@@ -15,7 +15,8 @@ BODILESS = ("GET", "HEAD")
 # Said by the daemon: configured ones would contradict it.
 OURS = frozenset(
     ["host", "x-request-id", "maelstrom-component", "maelstrom-deadline", "maelstrom-event-source",
-     "maelstrom-scheduled-at", "maelstrom-run-id", "maelstrom-attempt"]
+     "maelstrom-scheduled-at", "maelstrom-run-id", "maelstrom-attempt",
+     "connection", "content-length", "expect", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"]
 )  # fmt: skip
 
 

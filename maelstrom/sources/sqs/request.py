@@ -48,7 +48,7 @@ def work_request(
     if (token := task_token(message.body, tasktoken)) is not None:
         headers.append(("Maelstrom-Task-Token", header_value(token)))
     headers += attribute_headers(message.attributes)
-    return WorkRequest("POST", path, tuple(headers), message.body.encode(errors="replace"))
+    return WorkRequest("POST", path, tuple(headers), message.body.encode(errors="replace"), repeatable=True)
 
 
 def attribute_headers(attributes: Mapping[str, str | bytes]) -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ from maelstrom.activation.service import Activation
 from maelstrom.activation.transport import Transport
 from maelstrom.activation.work import WorkAnswer, WorkRequest
 from maelstrom.daemon.supervisor import Supervisor
+from maelstrom.gateway.answer_reader import AnswerReader
 from maelstrom.model.component import Component, ComponentDefinition, ComponentKey
 from tests.fakes.runtime import FakeEngine, FakeRuntime
 
@@ -27,11 +28,10 @@ class Here:
         self.runtime = FakeRuntime(engine, cluster="c", node="n")
         self.supervisor = Supervisor()
         self.activation = Activation(self.runtime, self.supervisor.spawn, node="n", memory_mib=memory_mib)
-        self.transport = Transport(self.activation.pool)
+        self.transport = Transport(self.activation.pool, AnswerReader)
         self.wanted: dict[ComponentKey, Component] = {}
 
     async def start(self) -> None:
-        await self.transport.start()
         self.supervisor.keep("watch", self.activation.watch.run)
         await asyncio.wait_for(self.activation.watch.listed.wait(), 10)
         self.supervisor.keep("converge", self.activation.converger.run)

@@ -13,6 +13,7 @@ from maelstrom.activation.instance import Instance
 from maelstrom.activation.pool import Pool
 from maelstrom.activation.transport import Transport
 from maelstrom.activation.work import WORK_BODY_LIMIT, WorkRequest
+from maelstrom.gateway.answer_reader import AnswerReader
 from maelstrom.model.component import Component, ComponentDefinition, ComponentKey
 from maelstrom.model.instance import Address
 from maelstrom.runtime.health_request import GRPC_HEALTH
@@ -43,8 +44,7 @@ async def worked(address: Address) -> AsyncGenerator[tuple[Transport, Pool], Non
     instance = Instance("i", KEY, 1, "f", 10)
     instance.address, instance.state = address, "ready"
     pool.instances.append(instance)
-    transport = Transport(lambda key: pool)
-    await transport.start()
+    transport = Transport(lambda key: pool, AnswerReader)
     try:
         yield transport, pool
     finally:
