@@ -1,4 +1,5 @@
-"""One worker of the gateway: `python -m maelstrom.daemon.worker CONTROL plain|tls=LISTENING …`, file descriptors.
+"""One worker of the gateway: `python -m maelstrom.daemon.worker CONTROL COUNTERS:COLUMN plain|tls=LISTENING …`, where
+CONTROL, COUNTERS and LISTENING are file descriptors.
 
 Started by the main process only, and gone when that is gone, however it ended. It must not load what only the main
 process needs: a worker is to be small, and soon there.
@@ -18,6 +19,7 @@ from maelstrom.daemon import logs
 from maelstrom.daemon.loop import loop_runner
 from maelstrom.daemon.supervisor import Supervisor
 from maelstrom.model.settings import Settings
+from maelstrom.workers.headcount import Headcount
 from maelstrom.workers.line import Door
 from maelstrom.workers.worker import Worker
 
@@ -30,15 +32,17 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)  # sent to the whole process group: the main process says what to do
     with contextlib.suppress(OSError, AttributeError):  # not Linux: then the end of the line tells
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    control, *doors = sys.argv[1:]
+    control, counters, *doors = sys.argv[1:]
+    descriptor, _, column = counters.partition(":")
+    headcount = Headcount(int(descriptor), int(column))
     with loop_runner() as runner:
-        runner.run(_run(socket.socket(fileno=int(control)), [_door(one) for one in doors]))
+        runner.run(_run(socket.socket(fileno=int(control)), [_door(one) for one in doors], headcount))
 
 
-async def _run(control: socket.socket, doors: Sequence[Door]) -> None:
+async def _run(control: socket.socket, doors: Sequence[Door], headcount: Headcount) -> None:
     supervisor = Supervisor()
     try:
-        await Worker(doors, supervisor.spawn, _begin).run(control)
+        await Worker(doors, headcount, supervisor.spawn, _begin).run(control)
     finally:
         await supervisor.end()
 

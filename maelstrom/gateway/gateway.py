@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from maelstrom.gateway.doorkeeper import Callers, Doorkeeper
 from maelstrom.gateway.listener import Listener
-from maelstrom.gateway.origin import Crowds
+from maelstrom.gateway.origin import Crowds, OtherCrowds
 from maelstrom.gateway.policy import Limits, Policy
 from maelstrom.gateway.requests import Target
 from maelstrom.gateway.route import Route
@@ -51,11 +51,12 @@ class Gateway:
         monotonic: Callable[[], float] = time.monotonic,
         inside: Inside | None = None,
         callers: Callers | None = None,
+        others: OtherCrowds | None = None,
     ) -> None:
         """`find`: the pool of a component by its full name, for the internal listener; None if there is none.
 
         `inside` answers requests to this node itself, where a listener's policy reserves paths for them. `callers`: who
-        calls on the internal listener; without it nobody is known.
+        calls on the internal listener; without it nobody is known. `others`: processes that serve the same addresses.
         """
         self.find = find
         self.spawn = spawn
@@ -68,6 +69,7 @@ class Gateway:
         self.epoch = 0  # rises with each change of the routes: what a connection remembers is then void
         self.stats = GatewayStats()
         self._crowds: dict[str, Crowds] = {}
+        self._others = others
         loop = asyncio.get_running_loop()
         self.call_soon = loop.call_soon
         self.timers = Timers(loop, monotonic)
@@ -128,7 +130,7 @@ class Gateway:
     def crowds(self, policy: Policy) -> Crowds:
         """The clients of all listeners with this policy."""
         limit = min(policy.per_client, self.limits.max_connections // 2)
-        return self._crowds.setdefault(policy.name, Crowds(limit))
+        return self._crowds.setdefault(policy.name, Crowds(limit, self._others))
 
     def next_id(self) -> bytes:
         """A request id: unique to this process and this request."""

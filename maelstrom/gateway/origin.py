@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from ipaddress import IPv6Address
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from maelstrom.gateway.compiled import mypyc_attr
 
@@ -43,26 +43,39 @@ def _plain(address: str) -> str:
     return address.removeprefix(MAPPED) if "." in address else address
 
 
+class OtherCrowds(Protocol):
+    """What clients have open in other processes that serve the same addresses."""
+
+    def elsewhere(self, client: str) -> int: ...
+
+    def add(self, client: str, connections: int) -> None:
+        """So many more here."""
+        ...
+
+
 class Crowds:
     """How many connections each client has open: by its address, of IPv6 by the network of 64 bits, which is one's own.
 
     Holds nothing but what is open now.
     """
 
-    __slots__ = ("_open", "limit")
+    __slots__ = ("_open", "_others", "limit")
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, others: OtherCrowds | None = None) -> None:
         """`limit`: connections of one client; 0: any number."""
         self.limit = limit
+        self._others = others
         self._open: dict[str, int] = {}
 
     def enter(self, peer: str) -> str | None:
         """What `leave` wants; None: there are too many already."""
         key = client_of(peer)
         count = self._open.get(key, 0)
-        if count >= self.limit:
+        if count >= self.limit or (self._others is not None and count + self._others.elsewhere(key) >= self.limit):
             return None
         self._open[key] = count + 1
+        if self._others is not None:
+            self._others.add(key, 1)
         return key
 
     def leave(self, key: str) -> None:
@@ -71,6 +84,8 @@ class Crowds:
             self._open[key] = left
         else:
             del self._open[key]
+        if self._others is not None:
+            self._others.add(key, -1)
 
     def __len__(self) -> int:
         return len(self._open)

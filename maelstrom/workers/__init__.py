@@ -41,6 +41,6 @@ waiters are *quiet* for a while before they ask, where asking would not help (`w
 virtual time, with mistakes that must be found (`test_simulation.py`), and 4 to 8 one by one (`test_stints.py`).
 
 `lender` and `branch`, `lent`, `wants` and `borrower`, `counts`, `messages`, `briefing` and `orphans` decide, without
-any input or output; `line` is the socket between the two, `worker` one process, `seat` its place in the main process,
-`crew` all of them.
+any input or output; `line` is the socket between the two, `headcount` the memory in which workers count the connections
+of each client, `worker` one process, `seat` its place in the main process, `crew` all of them.
 """

@@ -17,6 +17,7 @@ from maelstrom.model.component import Component, ComponentKey
 from maelstrom.model.project_answers import ProjectAnswers
 from maelstrom.model.settings import Settings
 from maelstrom.workers.briefing import Briefing, Rule
+from maelstrom.workers.headcount import Headcounts
 from maelstrom.workers.lender import Lender
 from maelstrom.workers.line import Door
 from maelstrom.workers.seat import Duty, Seat, Spawn
@@ -49,7 +50,10 @@ class Crew:
         self._workers = settings.gateway_workers
         self._spawn = spawn
         lender = Lender(find, time.monotonic)
-        self._duty = Duty(settings, stats, spawn, command, lender, Briefing(), self.doors, self.may_begin)
+        self._headcounts = Headcounts(settings.gateway_workers)
+        self._duty = Duty(
+            *(settings, stats, spawn, command, lender, Briefing(), self.doors, self.may_begin, self._headcounts)
+        )
         self._seats: list[Seat] = []
         self._loops: list[asyncio.Task[None]] = []
         self._evens: asyncio.Task[None] | None = None
@@ -135,6 +139,7 @@ class Crew:
         settling = [task for seat in self._seats for task in seat.settling]
         if followed and settling:  # else there is nobody whom their slots could be given to
             await asyncio.wait(settling, timeout=max(0.0, deadline - time.monotonic()))
+        self._headcounts.close()
         return sum(seat.cut for seat in self._seats)
 
     async def _spread(self) -> None:

@@ -24,6 +24,7 @@ from maelstrom.plan.backoff import Backoff
 from maelstrom.workers import counts
 from maelstrom.workers.branch import Branch
 from maelstrom.workers.briefing import Briefing, settings_message
+from maelstrom.workers.headcount import Headcounts
 from maelstrom.workers.lender import Host, Lender
 from maelstrom.workers.line import Door, Line
 from maelstrom.workers.messages import Message
@@ -52,6 +53,7 @@ class Duty:
     briefing: Briefing
     doors: list[Door]
     may_begin: asyncio.Event  # they are there, and accept nothing before it
+    headcounts: Headcounts
     ending: bool = False
 
 
@@ -59,7 +61,8 @@ class Seat:
     """The place of one worker, whoever takes it."""
 
     def __init__(self, duty: Duty, number: int) -> None:
-        self.number = number
+        self.number = number  # from 1
+        self._column = number - 1  # of the shared counters
         self.there = asyncio.Event()
         self.serves = asyncio.Event()
         self.pid = 0
@@ -120,6 +123,7 @@ class Seat:
                 if process.returncode is None:
                     _kill(process)
                     await process.wait()
+                self._duty.headcounts.empty(self._column)
         finally:
             if not self.pid:
                 line.close()  # it could not be started
@@ -141,13 +145,14 @@ class Seat:
 
     async def _start(self, theirs: socket.socket) -> asyncio.subprocess.Process:
         doors = [(door.socket.fileno(), "tls" if door.tls else "plain") for door in self._duty.doors]
-        control = theirs.fileno()
+        control, shared = theirs.fileno(), self._duty.headcounts.descriptor
         return await asyncio.create_subprocess_exec(
             sys.executable,
             *self._duty.command,
             str(control),
+            f"{shared}:{self._column}",
             *(f"{kind}={descriptor}" for descriptor, kind in doors),
-            pass_fds=[control, *(descriptor for descriptor, _ in doors)],
+            pass_fds=[control, shared, *(descriptor for descriptor, _ in doors)],
             stdin=asyncio.subprocess.DEVNULL,
         )
 

@@ -21,6 +21,7 @@ from maelstrom.plan.routes import RouteEntry, RouteTable
 from maelstrom.workers import counts
 from maelstrom.workers.borrower import Borrower
 from maelstrom.workers.briefing import answers_of, certificates_of, components_of, rules_of, settings_of
+from maelstrom.workers.headcount import Headcount
 from maelstrom.workers.line import Door, Line
 from maelstrom.workers.messages import Message
 
@@ -35,9 +36,12 @@ Spawn = Callable[[Coroutine[Any, Any, Any], str], "asyncio.Task[Any]"]
 class Worker:
     """From the first message to the end of the drain."""
 
-    def __init__(self, doors: Sequence[Door], spawn: Spawn, begin: Callable[[Settings], None]) -> None:
+    def __init__(
+        self, doors: Sequence[Door], headcount: Headcount, spawn: Spawn, begin: Callable[[Settings], None]
+    ) -> None:
         """`doors` listen already; `begin` is called with the settings before anything is done by them."""
         self._doors = doors
+        self._headcount = headcount
         self._tls = Tls(())
         self._default_host = ""
         self._front = Front(self._certified)
@@ -97,6 +101,7 @@ class Worker:
             limits=Limits.of(settings),
             access=AccessLog.of(settings.access_log),
             monotonic=time.monotonic,
+            others=self._headcount,
         )
         self._spawn(self._serve(self._gateway, Policy.public(settings)), "serve")
 

@@ -149,8 +149,8 @@ class Crowd:
 
 
 @contextlib.asynccontextmanager
-async def running(workers: int, follows: Node | None = None) -> AsyncIterator[Node]:
-    """`follows`: a node whose sockets it has too; then its workers do not begin before they may."""
+async def running(workers: int, follows: Node | None = None, **fields: Any) -> AsyncIterator[Node]:
+    """`follows`: a node whose sockets it has too; then its workers do not begin before they may. `fields`: settings."""
     tasks: set[asyncio.Task[Any]] = set()
     failed: list[BaseException] = []
 
@@ -166,7 +166,7 @@ async def running(workers: int, follows: Node | None = None) -> AsyncIterator[No
         if error is not None:
             failed.append(error)
 
-    settings = Settings(state_dir=Path("/"), node_name="one", gateway_workers=workers)
+    settings = Settings(state_dir=Path("/"), node_name="one", gateway_workers=workers, **fields)
     stats = GatewayStats()
     if follows is None:
         (plain,) = await bind("MAEL_PUBLIC_LISTEN", Listen(host="127.0.0.1", port=0))

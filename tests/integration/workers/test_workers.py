@@ -104,13 +104,9 @@ async def test_routes_that_change_and_components_that_go_are_known_to_every_work
     await node.instance(pool, Work())
     assert {await node.ask("routes") for _ in range(8)} == {(404, "no_route")}
     node.tell()
-    callers = [await node.caller() for _ in range(8)]
-
-    async def statuses() -> set[int]:
-        return {(await caller.ask(get("routes"))).status for caller in callers}
 
     async def all_are(status: int) -> bool:
-        return await statuses() == {status}
+        return {(await node.ask("routes"))[0] for _ in range(8)} == {status}
 
     await eventually(lambda: all_are(200))
     pool.closed = True
@@ -211,9 +207,41 @@ async def test_a_container_that_is_gone_is_cut_off_in_every_worker_and_the_next_
         assert (await caller.answer()).status == 200
 
 
-async def test_a_drain_ends_what_runs_and_cuts_what_is_left_at_the_end_of_the_grace() -> None:
-    async with running(2) as node:
+async def test_one_client_has_so_many_connections_in_all_workers_together_and_a_drain_ends_in_time() -> None:
+    async with running(2, max_connections_per_client=8) as node:
+        await crowded(node)
         await drained(node)
+
+
+async def crowded(node: Node) -> None:
+    """Eight connections are let in wherever they go, and eight others when these are closed, or die with a worker."""
+
+    async def let_in(connections: int) -> list[Caller]:
+        callers: list[Caller] = []
+        async with asyncio.timeout(20):
+            while len(callers) < connections:
+                caller = await node.caller()
+                answer = await caller.ask(get("nobody"))
+                assert (answer.status, answer.code) in ((404, "no_route"), (503, "no_capacity"))
+                if answer.status == 404:
+                    callers.append(caller)
+        return callers
+
+    eight = await let_in(8)
+    await eventually(lambda: node.stats.connections == 8)
+    assert [await node.ask("nobody") for _ in range(8)] == [(503, "no_capacity")] * 8
+    for caller in eight[:4]:
+        caller.close()
+    eight[:4] = await let_in(4)
+    assert await node.ask("nobody") == (503, "no_capacity")
+    for pid in node.crew.pids:
+        os.kill(pid, signal.SIGKILL)
+    for caller in eight:
+        await caller.gone()
+    for caller in await let_in(8):
+        caller.close()
+    await eventually(lambda: node.crew.serving == 2, within=20)
+    await eventually(lambda: node.stats.connections == 0)
 
 
 async def drained(node: Node) -> None:

@@ -53,6 +53,7 @@ def settings() -> Settings:
         state_dir=Path("/x"),
         node_name="one",
         admin_token="secret-token",
+        acme_eab_hmac_key="secret-key",
         database_url="postgresql://u:secret-password@h/d",
         public_listen=(Listen(host="::1", port=80),),
         trusted_proxies=("10.0.0.0/8",),
