@@ -5,6 +5,7 @@ Only here the library `acme` is used; its errors leave as AcmeFailed. It must no
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import logging
 import time
@@ -15,6 +16,7 @@ from typing import Any, Final, cast
 
 import requests
 from acme import challenges, client, crypto_util, errors, messages
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from josepy.errors import Error as JosepyError
@@ -23,7 +25,7 @@ from josepy.jwk import JWKEC
 from josepy.util import ComparableECKey
 
 import maelstrom
-from maelstrom.model.certificate import AcmeAccount
+from maelstrom.model.certificate import AcmeAccount, ExternalAccount, RenewalWindow
 from maelstrom.model.errors import AcmeFailed
 
 REQUEST_SECONDS: Final = 10  # for one answer of the authority
@@ -59,9 +61,11 @@ class _Network(client.ClientNetwork):
 class AcmeOrders:
     """One account at one authority. Methods may be called from any thread, one at a time."""
 
-    def __init__(self, account: AcmeAccount, *, ca_file: str = "") -> None:
-        """`ca_file`: whom to believe in that the authority is the authority; empty: the usual ones."""
+    def __init__(self, account: AcmeAccount, *, ca_file: str = "", external: ExternalAccount | None = None) -> None:
+        """`ca_file`: whom to believe in that the authority is the authority; empty: the usual ones. `external`: what a
+        new account is to belong to."""
         self._account = account
+        self._external = external
         private = serialization.load_pem_private_key(account.key, None)
         self._key = JWKEC(key=ComparableECKey(cast(ec.EllipticCurvePrivateKeyWithSerialization, private)))
         self._net = _Network(
@@ -79,14 +83,32 @@ class AcmeOrders:
 
     def register(self) -> AcmeAccount:
         """Agrees to the terms of the authority; the account with its name there. Raises AcmeFailed."""
-        contact = messages.NewRegistration.from_data(email=self._account.email or None, terms_of_service_agreed=True)
         with self._errors("no account"):
+            acme = self._acme()
+            if self._external is None and acme.external_account_required():
+                raise ValueError(
+                    "the authority wants one of its own site: set MAEL_ACME_EAB_KID, MAEL_ACME_EAB_HMAC_KEY"
+                )
+            asked = messages.NewRegistration.from_data(
+                email=self._account.email or None,
+                terms_of_service_agreed=True,
+                external_account_binding=self._binding(acme.directory),
+            )
             try:
-                uri = self._acme().new_account(contact).uri
+                uri = acme.new_account(asked).uri
             except errors.ConflictError as known:
                 uri = known.location
             self._net.account = _registration(uri)
         return AcmeAccount(self._account.directory, self._account.email, self._account.key, uri)
+
+    def _binding(self, directory: messages.Directory) -> dict[str, Any] | None:
+        one = self._external
+        if one is None:
+            return None
+        found: dict[str, Any] = messages.ExternalAccountBinding.from_data(
+            self._key.public_key(), one.kid, one.hmac_key.rstrip("="), directory
+        )
+        return found
 
     def begin(self, host: str, key: bytes) -> Order:
         """A new order for a certificate with this private key. Raises AcmeFailed."""
@@ -135,6 +157,20 @@ class AcmeOrders:
                 return self._get(body.certificate).text.encode()
             return None
 
+    def window(self, chain: bytes) -> RenewalWindow | None:
+        """When the authority wants this certificate, PEM, to be renewed; None: it says nothing of the kind.
+
+        Raises AcmeFailed.
+        """
+        with self._errors("the time of renewal was not told"):
+            where = getattr(self._acme().directory, "renewalInfo", None)
+            if where is None:
+                return None
+            response = self._net.get(f"{where}/{certificate_id(chain)}")
+            found = messages.RenewalInfo.from_json(response.json()).suggested_window
+            again = _seconds(response.headers.get("Retry-After", ""))
+            return RenewalWindow(found.start.timestamp(), found.end.timestamp(), again)
+
     def close(self) -> None:
         self._net.session.close()
 
@@ -179,6 +215,20 @@ def new_key() -> bytes:
     return ec.generate_private_key(ec.SECP256R1()).private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
+
+
+def certificate_id(chain: bytes) -> str:
+    """Of its first certificate, as RFC 9773, section 4.1 makes it: who has signed it, and its serial number.
+
+    Raises ValueError where it does not say who.
+    """
+    own = x509.load_pem_x509_certificate(chain)
+    try:
+        signer = own.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier or b""
+    except x509.ExtensionNotFound as error:
+        raise ValueError("the certificate does not say whose key has signed it") from error
+    serial = own.serial_number.to_bytes(own.serial_number.bit_length() // 8 + 1, "big")  # with room for a sign
+    return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in (signer, serial))
 
 
 def _registration(uri: str) -> messages.RegistrationResource:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from maelstrom.model.certificate import AcmeAccount, Certificate
+from maelstrom.model.certificate import AcmeAccount, Certificate, ExternalAccount
 
 if TYPE_CHECKING:
     from maelstrom.certificates.acme_orders import AcmeOrders
@@ -15,16 +15,17 @@ ORIGIN = "acme"
 
 @dataclass(frozen=True, slots=True)
 class AcmeAuthority:
-    """Methods may block: loading the libraries alone takes a moment. `ca_file`: see `AcmeOrders`."""
+    """Methods may block: loading the libraries alone takes a moment. `ca_file`, `external`: see `AcmeOrders`."""
 
     directory: str
     email: str
     ca_file: str = ""
+    external: ExternalAccount | None = None
 
     def orders(self, account: AcmeAccount) -> AcmeOrders:
         from maelstrom.certificates.acme_orders import AcmeOrders
 
-        return AcmeOrders(account, ca_file=self.ca_file)
+        return AcmeOrders(account, ca_file=self.ca_file, external=self.external)
 
     def new_key(self) -> bytes:
         from maelstrom.certificates.acme_orders import new_key

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
+from maelstrom.certificates.ports import Authority, Ledger, Orders, Role
+from maelstrom.certificates.renewal_times import RenewalTimes
 from maelstrom.certificates.service import Certificates
-from maelstrom.model.certificate import AcmeAccount, Certificate, Issued, IssuedState
+from maelstrom.model.certificate import AcmeAccount, Certificate, Issued, IssuedState, RenewalWindow
 from maelstrom.model.errors import AcmeFailed, LeaseLost, MaelstromError
 from maelstrom.plan import certificates as plan
 from maelstrom.plan.backoff import Backoff
@@ -25,63 +27,18 @@ log = logging.getLogger("maelstrom.certificates")
 T = TypeVar("T")
 
 # What says nothing of the host that was ordered for.
-OF_AUTHORITY: Final = frozenset(("unreachable", "serverInternal", "badNonce", "timeout", "accountDoesNotExist"))
+NO_ACCOUNT: Final = "noAccount"  # our own word
+OF_AUTHORITY: Final = frozenset(
+    ("unreachable", "serverInternal", "badNonce", "timeout", "accountDoesNotExist", NO_ACCOUNT)
+)
 LOOK_SECONDS: Final = 2.0  # between looks at what the database has
 FOLLOW_SECONDS: Final = 60.0  # for a validation, and for an issue
 POLL_SECONDS: Final = 1.0
-RATE_LIMITED_SECONDS: Final = 900.0  # at most so long nothing at all is ordered after a limit was reached
+# At most so long nothing at all is ordered after a limit was reached, or the authority wants no account of ours.
+RATE_LIMITED_SECONDS: Final = 900.0
 TIDY_SECONDS: Final = 3600.0  # between looks for what is left over; challenges older than that are nobody's
 OTHERS_SECONDS: Final = 2.5 * LOOK_SECONDS  # until every other node answers a new challenge
 WORKERS_SECONDS: Final = 0.5  # the same of this node's workers, who are told at once
-
-
-class Orders(Protocol):
-    """`acme_orders.AcmeOrders`: one account. Blocking; each method raises AcmeFailed."""
-
-    def register(self) -> AcmeAccount: ...
-    def begin(self, host: str, key: bytes, /) -> Any: ...  # an order, with its `answers` by token
-    def validate(self, order: Any, /) -> None: ...
-    def validated(self, order: Any, /) -> bool: ...
-    def finish(self, order: Any, /) -> None: ...
-    def chain(self, order: Any, /) -> bytes | None: ...
-    def close(self) -> None: ...
-
-
-class Ledger(Protocol):
-    """`registry.certificates.CertificateLedger`."""
-
-    async def account(self, directory: str, /) -> AcmeAccount | None: ...
-    async def keep_account(self, account: AcmeAccount, now: float, /) -> None: ...
-    async def forget_account(self, directory: str, /) -> None: ...
-    async def states(self) -> dict[str, IssuedState]: ...
-    async def issued(self, hosts: list[str], /) -> list[Issued]: ...
-    async def store(self, issued: Issued, not_after: float, renew_at: float, now: float, /) -> None: ...
-    async def failed(self, host: str, error: str, retry_at: float, now: float, /) -> None: ...
-    async def forget(self, hosts: list[str], /) -> None: ...
-    async def challenges(self) -> dict[str, str]: ...
-    async def ask(self, host: str, answers: Mapping[str, str], now: float, /) -> None: ...
-    async def asked(self, tokens: list[str], /, *, before: float = 0.0) -> None: ...
-    async def mark(self) -> tuple[int, ...]: ...
-
-
-class Role(Protocol):
-    """`leases.role.Role`."""
-
-    @property
-    def held(self) -> bool: ...
-    async def confirm(self) -> int: ...
-
-
-class Authority(Protocol):
-    """How orders are made, and what for."""
-
-    @property
-    def directory(self) -> str: ...
-    @property
-    def email(self) -> str: ...
-    def orders(self, account: AcmeAccount, /) -> Orders: ...
-    def new_key(self) -> bytes: ...
-    def read(self, chain: bytes, key: bytes, /) -> Certificate: ...
 
 
 class Issuer:
@@ -121,6 +78,7 @@ class Issuer:
         self._rest_until = 0.0  # the authority wants to be left alone
         self._resting: dict[str, float] = {}  # hosts whose last try could not even be recorded, and until when
         self._tidied_at = 0.0
+        self._times = RenewalTimes(ledger, role, self._window, now, random)
         self._orders: Orders | None = None
         self.states: dict[str, IssuedState] = {}
 
@@ -198,6 +156,7 @@ class Issuer:
                 return
             if max(due, self._resting.get(host, 0.0)) <= self._now() and host in self.wanted:
                 await self.order(host)
+        await self._times.look({h: self._loaded[h][1] for h in wanted if h in self._loaded}, self.states)
 
     async def order(self, host: str) -> None:
         """One order from its beginning to its outcome in the database. Raises what the database raises."""
@@ -251,11 +210,24 @@ class Issuer:
                 account = AcmeAccount(self._authority.directory, self._authority.email, key, "")
             orders = await self._blocking(self._authority.orders, account)
             if not account.uri:
-                account = await self._blocking(orders.register)
+                account = await self._account(orders)
                 await self._ledger.keep_account(account, self._now())
                 log.info("registered at the authority of certificates", extra={"directory": account.directory})
             self._orders = orders
         return self._orders
+
+    async def _account(self, orders: Orders) -> AcmeAccount:
+        """A refusal says nothing of the host that happened to be the first."""
+        try:
+            return await self._blocking(orders.register)
+        except AcmeFailed as error:
+            if error.fields.get("code_of_authority") not in {*OF_AUTHORITY, "rateLimited"}:
+                error.fields["code_of_authority"] = NO_ACCOUNT
+            raise
+
+    async def _window(self, certificate: Certificate) -> RenewalWindow | None:
+        orders = await self._registered()
+        return await self._blocking(orders.window, certificate.chain)
 
     async def _failed(self, host: str, error: AcmeFailed | ValueError) -> None:
         fields = error.fields if isinstance(error, AcmeFailed) else {}
@@ -266,6 +238,8 @@ class Issuer:
         wait = max(after, backoff.delay(failures, self._random()))
         if why == "rateLimited":
             self._rest_until = now + min(after or RATE_LIMITED_SECONDS, RATE_LIMITED_SECONDS)
+        elif why == NO_ACCOUNT:
+            self._rest_until = now + RATE_LIMITED_SECONDS
         elif why == "accountDoesNotExist":
             await self._ledger.forget_account(self._authority.directory)
         if self._orders is not None and why in ("accountDoesNotExist", "unreachable", ""):

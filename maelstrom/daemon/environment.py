@@ -20,12 +20,13 @@ import yaml
 from pydantic import ValidationError
 
 from maelstrom.daemon import ancestor
-from maelstrom.daemon.setting_values import EMPTY_MEANS_SOMETHING, PREFIX, conflicts, convert, masked, variable
+from maelstrom.daemon.setting_conflicts import conflicts
+from maelstrom.daemon.setting_values import EMPTY_MEANS_SOMETHING, PREFIX, convert, masked, variable
 from maelstrom.model.errors import InvalidSettings, Problem
 from maelstrom.model.settings import Settings
 
 Command = Literal["run", "migrate", "new-era", "upgrade", "check-config", "version"]
-NO_FLAG = frozenset({"admin_token"})  # a command line is readable by everybody on the host
+NO_FLAG = frozenset({"admin_token", "acme_eab_hmac_key"})  # a command line is readable by everybody on the host
 _COMMANDS: dict[Command, str] = {
     "run": "runs the node, in the foreground; what is done without a command",
     "migrate": "brings the database's schema up to date, and ends",

@@ -18,7 +18,7 @@ from maelstrom.certificates.service import Certificates
 from maelstrom.gateway import Front, Gateway, Tls
 from maelstrom.gateway.handshake import protocols
 from maelstrom.leases.keeper import LeaseKeeper
-from maelstrom.model.certificate import Certificate
+from maelstrom.model.certificate import Certificate, ExternalAccount
 from maelstrom.model.settings import Settings
 from maelstrom.model.source import HttpSource
 from maelstrom.registry.registry import Registry
@@ -85,10 +85,11 @@ def _issuer(
             if source.enabled and isinstance(source.definition, HttpSource):
                 yield source.definition.hostname
 
+    external = ExternalAccount(settings.acme_eab_kid, settings.acme_eab_hmac_key) if settings.acme_eab_kid else None
     return Issuer(
         registry.certificates,
         keeper.role("certificates"),
-        AcmeAuthority(settings.acme, settings.acme_email, settings.acme_ca_file),
+        AcmeAuthority(settings.acme, settings.acme_email, settings.acme_ca_file, external),
         certificates,
         hosts=hosts,
         settle=settle,

@@ -1,4 +1,4 @@
-"""Text to value, one setting at a time, and the rules that one value alone cannot break.
+"""Text to value, one setting at a time.
 
 Pure: knows neither files nor the environment. A value that cannot be used raises ValueError with a reason that does not
 repeat the value where it may be a secret.
@@ -11,21 +11,19 @@ import math
 import re
 import types
 import typing
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from maelstrom.model.certificate import dns_name
-from maelstrom.model.errors import Problem
 from maelstrom.model.settings import NO_NOTICES, Listen, Settings
 
 PREFIX = "MAEL_"
-SECRETS = frozenset({"admin_token", "database_url", "database_listen_url"})
+SECRETS = frozenset({"admin_token", "acme_eab_hmac_key", "database_url", "database_listen_url"})
 EMPTY_MEANS_SOMETHING = frozenset({"public_health_path"})
 _LISTEN = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[^\[\]:\s/]*)):(?P<port>[0-9]{1,5})")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
-_LISTENERS = ("public_listen", "public_tls_listen", "admin_listen", "internal_listen")
+_BASE64URL = re.compile(r"[A-Za-z0-9_-]{16,}={0,2}")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252})")
 
 
@@ -42,54 +40,9 @@ def convert(field: str, text: str) -> Any:
     return _by_type(Settings.model_fields[field].annotation, text)
 
 
-def conflicts(values: dict[str, Any]) -> Iterator[Problem]:
-    """What is wrong with several values together; fields that are missing or wrong themselves are left out."""
-    beat, ttl = values.get("beat_seconds"), values.get("session_ttl_seconds")
-    if beat and ttl and ttl < 3 * beat:
-        yield Problem(
-            "MAEL_SESSION_TTL_SECONDS",
-            f"{ttl:g} s is less than three beats of {beat:g} s: one late beat would end the session",
-            f"set it to {3 * beat:g} or more, or lower MAEL_BEAT_SECONDS",
-        )
-    if values.get("database_listen_url") and values.get("database_url", "").startswith("sqlite"):
-        yield Problem(
-            "MAEL_DATABASE_LISTEN_URL",
-            "has a meaning only with PostgreSQL, but MAEL_DATABASE_URL is SQLite",
-            "remove it",
-        )
-    if values.get("public_tls_listen") and not values.get("tls_certificates") and not values.get("acme"):
-        yield Problem(
-            "MAEL_PUBLIC_TLS_LISTEN",
-            "there is no certificate to show",
-            "name files in MAEL_TLS_CERTIFICATES, or an authority in MAEL_ACME",
-        )
-    if values.get("acme") and not values.get("acme_terms_agreed"):
-        yield Problem(
-            "MAEL_ACME_TERMS_AGREED",
-            "certificates are only ordered from an authority whose terms you agree to",
-            "read them at the authority, then set it to true; or remove MAEL_ACME",
-        )
-    taken: dict[Listen, str] = {}
-    listens = [(field, listen) for field in _LISTENERS for listen in _several(values.get(field)) if listen.port]
-    for field, listen in listens:
-        if listen in taken:
-            yield Problem(
-                variable(field),
-                f"{listen} is the address of {variable(taken[listen])} too"
-                if taken[listen] != field
-                else f"{listen} stands there twice",
-                "give each listener a port of its own; port 0 takes any free one",
-            )
-        taken.setdefault(listen, field)
-
-
-def _several(value: Any) -> tuple[Listen, ...]:
-    return value if isinstance(value, tuple) else () if value is None else (value,)
-
-
 def masked(field: str, value: Any) -> str:
     """A value as it may be shown: no token, no password of an address."""
-    if field == "admin_token":
+    if field in ("admin_token", "acme_eab_hmac_key"):
         return "****" if value else ""
     if field in SECRETS:
         return re.sub(r"(//[^/@]*?:)[^/@]*@", r"\1****@", re.sub(r"(password=)[^&]*", r"\1****", str(value)))
@@ -273,12 +226,19 @@ def _postgresql(text: str) -> str:
     return text
 
 
+def _hmac_key(text: str) -> str:
+    if not _BASE64URL.fullmatch(text):
+        raise ValueError("is no key as authorities give it: letters, digits, `-` and `_` (base64url)")
+    return text
+
+
 _BY_FIELD: dict[str, typing.Callable[[str], Any]] = {
     "database_url": _database,
     "database_listen_url": _listen_url,
     "public_health_path": _health_path,
     "acme": _https,
     "acme_email": _email,
+    "acme_eab_hmac_key": _hmac_key,
     "tls_certificates": _places,
     "tls_default_host": _host,
     "admin_hosts": _hosts,

@@ -38,6 +38,23 @@ class AcmeAccount:
 
 
 @dataclass(frozen=True, slots=True)
+class ExternalAccount:
+    """An account at the authority's own site, which the one for orders is to belong to."""
+
+    kid: str
+    hmac_key: str = field(repr=False)  # base64url
+
+
+@dataclass(frozen=True, slots=True)
+class RenewalWindow:
+    """When an authority wants a certificate to be renewed (RFC 9773); seconds since 1970."""
+
+    start: float
+    end: float
+    ask_again_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Issued:
     """An automatic certificate as it is stored."""
 

@@ -89,6 +89,14 @@ class Settings(BaseModel):
     acme_terms_agreed: bool = Field(
         default=False, description="Whether you agree to the terms of the ACME authority; else nothing is ordered."
     )
+    acme_eab_kid: str = Field(
+        default="",
+        description="External account binding: the key id that the ACME authority has given to you. Needed by those"
+        " that know their customers, such as ZeroSSL and Google.",
+    )
+    acme_eab_hmac_key: str = Field(
+        default="", repr=False, description="External account binding: the HMAC key that belongs to that id, base64url."
+    )
     acme_ca_file: str = Field(
         default="",
         description="PEM file of those who vouch for the ACME authority itself, where it is one of your own."

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from sqlalchemy import Row, delete, func, select, text
+from sqlalchemy import Row, delete, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from maelstrom.model.certificate import AcmeAccount, Issued, IssuedState
@@ -81,6 +81,12 @@ class CertificateLedger:
         values = {"host": issued.host, "chain": issued.chain.decode(), "key": issued.key.decode(), "now": now}
         async with transaction(self._engine) as connection:
             await connection.execute(_STORE, {**values, "not_after": not_after, "renew_at": renew_at})
+
+    async def renew(self, host: str, version: int, renew_at: float, now: float) -> None:
+        """Another time for the next one, of the very one that is meant. It stays the same certificate."""
+        meant = (certificates.c.host == host) & (certificates.c.version == version)
+        async with transaction(self._engine) as connection:
+            await connection.execute(update(certificates).where(meant).values(renew_at=renew_at, changed_at=now))
 
     async def failed(self, host: str, error: str, retry_at: float, now: float) -> None:
         """What it had, it keeps; nobody tries again before."""

@@ -8,11 +8,14 @@ import shutil
 import signal
 import ssl
 import subprocess
+import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 from tests.support.certificates import Authority
@@ -45,8 +48,13 @@ class Pebble:
 
 
 @contextmanager
-def pebble(folder: Path, http_port: int, *, seconds: int = 3600) -> Iterator[Pebble]:
-    """One that validates at `http_port` of this host; its certificates live for so many seconds."""
+def pebble(
+    folder: Path, http_port: int, *, seconds: int = 3600, external: Mapping[str, str] | None = None
+) -> Iterator[Pebble]:
+    """One that validates at `http_port` of this host; its certificates live for so many seconds.
+
+    `external`: the accounts of its customers, by key id; it has no account for anybody else.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     authority = Authority()
     pair = authority.pair("localhost")
@@ -62,6 +70,8 @@ def pebble(folder: Path, http_port: int, *, seconds: int = 3600) -> Iterator[Peb
         "httpPort": http_port,
         "tlsPort": free_port(),
         "certificateValidityPeriod": seconds,
+        "externalAccountBindingRequired": external is not None,
+        "externalAccountMACKeys": external or {},
     }
     (folder / "config.json").write_text(json.dumps({"pebble": configuration}))
     names = ["pebble-challtestsrv", "-dns01", f"127.0.0.1:{dns}", "-defaultIPv6", "", "-management", ""]
@@ -71,6 +81,57 @@ def pebble(folder: Path, http_port: int, *, seconds: int = 3600) -> Iterator[Peb
         found = Pebble(f"https://localhost:{port}/dir", ca_file, f"https://localhost:{management}", process)
         _await_ready(found, folder / "pebble.log")
         yield found
+
+
+@dataclass
+class Renewals:
+    """What the authority says of times of renewal, and for which certificates it was asked."""
+
+    window: tuple[float, float] = (0.0, 0.0)  # seconds since 1970
+    asked: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def with_renewal_times(found: Pebble, folder: Path) -> Iterator[tuple[Pebble, Renewals]]:
+    """The same authority, by a directory that names a place for renewal information (RFC 9773), which it lacks."""
+    said = Renewals()
+    with urllib.request.urlopen(found.directory, context=found._trust(), timeout=5) as answer:
+        directory = json.load(answer)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            text = directory
+            if self.path != "/dir":
+                said.asked.append(self.path.removeprefix("/renewal/"))
+                start, end = (datetime.fromtimestamp(at, UTC).isoformat() for at in said.window)
+                text = {"suggestedWindow": {"start": start, "end": end}}
+            body = json.dumps(text).encode()
+            self.send_response(200)
+            for name, value in {
+                "Content-Type": "application/json",
+                "Content-Length": len(body),
+                "Retry-After": 3600,
+            }.items():
+                self.send_header(name, str(value))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *arguments: object) -> None: ...
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    here = f"https://localhost:{server.server_port}"
+    directory["renewalInfo"] = f"{here}/renewal"
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "pebble.crt", folder / "pebble.key")
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield replace(found, directory=f"{here}/dir"), said
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 @contextmanager

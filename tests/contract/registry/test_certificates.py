@@ -49,6 +49,19 @@ async def test_a_failed_renewal_keeps_what_there_is(registry: Registry) -> None:
     assert [one.chain for one in await ledger.issued([A])] == [b"chain"]
 
 
+async def test_another_time_for_the_next_one_makes_no_other_certificate(registry: Registry) -> None:
+    ledger = registry.certificates
+    await ledger.store(Issued(A, 0, b"chain", b"key"), 900.0, 600.0, 1.0)
+    mark = await ledger.mark()
+    await ledger.renew(A, 1, 300.0, 2.0)
+    state = (await ledger.states())[A]
+    assert (state.renew_at, state.version, state.not_after) == (300.0, 1, 900.0)
+    assert await ledger.mark() != mark, "other nodes show it to people"
+    await ledger.store(Issued(A, 0, b"new", b"key"), 1900.0, 1600.0, 3.0)
+    await ledger.renew(A, 1, 400.0, 4.0)  # it was meant for the one before
+    assert (await ledger.states())[A].renew_at == 1600.0
+
+
 async def test_every_change_makes_another_mark(registry: Registry) -> None:
     ledger = registry.certificates
     marks = [await ledger.mark()]

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import logging
 import ssl
 import time
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
+from maelstrom.certificates.acme_orders import certificate_id
 from maelstrom.certificates.authority import AcmeAuthority
 from maelstrom.certificates.files import CertificateFiles
 from maelstrom.certificates.issuer import Issuer
 from maelstrom.certificates.service import Certificates
 from maelstrom.gateway import Front, Listener, Policy, Tls
-from maelstrom.model.certificate import Certificate
+from maelstrom.model.certificate import Certificate, ExternalAccount
 from maelstrom.model.settings import Listen
 from maelstrom.registry.registry import Registry
 from tests.integration.gateway.world import World, world
-from tests.support.pebble import Pebble, pebble
+from tests.support.pebble import Pebble, pebble, with_renewal_times
 
 DAY = 86400.0
 
@@ -177,6 +183,75 @@ async def test_a_host_that_cannot_be_validated_is_tried_again_much_later(
         assert state.retry_at == pytest.approx(node.now() + 1800, abs=60)
         assert await registry.certificates.challenges() == {}
         assert "PRIVATE KEY" not in caplog.text
+
+
+async def test_an_account_belongs_to_one_at_the_authoritys_own_site(
+    gate: World, registry: Registry, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    host, key = "shop.example.org", "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0"
+    node = Node(gate, registry, AcmeAuthority("", ""), [host])
+    await node.listen()
+    with pebble(tmp_path / "pebble", node.public.address[1], external={"customer-1": key}) as found:
+        for external, why in (
+            (None, "set MAEL_ACME_EAB_KID"),
+            (ExternalAccount("customer-1", key[::-1]), "no account: "),
+            (ExternalAccount("customer-2", key), "no account: "),
+            (ExternalAccount("customer-1", key), ""),
+        ):
+            node.issuer._authority = AcmeAuthority(found.directory, "", str(found.ca_file), external)
+            with caplog.at_level(logging.DEBUG):
+                await node.issuer.order_due()
+            state = node.issuer.states[host]
+            assert why in state.error
+            assert bool(state.error) == bool(why)
+            node.offset += 3600
+        root = await asyncio.to_thread(found.root)
+        assert await node.shown(host, root)
+        assert key not in caplog.text
+        assert key not in repr(external)
+
+
+async def test_a_certificate_is_renewed_when_its_authority_says_so(
+    gate: World, registry: Registry, tmp_path: Path
+) -> None:
+    host = "shop.example.org"
+    node = Node(gate, registry, AcmeAuthority("", ""), [host])
+    await node.listen()
+    with (
+        pebble(tmp_path / "pebble", node.public.address[1], seconds=90 * 86400) as found,
+        with_renewal_times(found, tmp_path / "pebble") as (told, said),
+    ):
+        node = _over(node, told)
+        said.window = (time.time() + 20 * DAY, time.time() + 22 * DAY)
+        await node.issuer.order_due()
+        await node.issuer.follow()
+        root = await asyncio.to_thread(found.root)
+        first = await node.shown(host, root)
+        [asked] = said.asked
+        assert int.from_bytes(base64.urlsafe_b64decode(asked.partition(".")[2] + "==")) == int(first, 16)
+        assert node.issuer.states[host].renew_at == pytest.approx(said.window[0], abs=1)
+        assert await node.shown(host, root) == first
+        # it must be revoked
+        said.window = (time.time() - DAY, time.time())
+        node.offset = 3700
+        for _ in range(2):
+            await node.issuer.order_due()
+        assert len(said.asked) == 3, "the new one, too"
+        assert await node.shown(host, root) != first
+
+
+def test_a_certificate_is_called_as_in_the_example_of_rfc_9773() -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "example")])
+    signer = bytes.fromhex("69885b6b87464041e1b37b847ba0ae2cde01c8d4")
+    begins = datetime(2026, 1, 1, tzinfo=UTC)
+    made = x509.CertificateBuilder(name, name, key.public_key(), 0x87654321, begins, begins + timedelta(days=1))
+    bare = made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    made = made.add_extension(x509.AuthorityKeyIdentifier(signer, None, None), critical=False)
+    pem = made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    assert certificate_id(pem) == "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE"
+    with pytest.raises(ValueError, match="whose key"):
+        certificate_id(bare)
 
 
 async def test_an_authority_that_is_away_is_told_and_costs_the_host_little(

@@ -13,7 +13,7 @@ import pytest
 from maelstrom.certificates.files import CertificateFiles
 from maelstrom.certificates.issuer import Issuer
 from maelstrom.certificates.service import Certificates
-from maelstrom.model.certificate import AcmeAccount, Certificate, Issued, IssuedState
+from maelstrom.model.certificate import AcmeAccount, Certificate, Issued, IssuedState, RenewalWindow
 from maelstrom.model.errors import AcmeFailed, LeaseLost, Unavailable
 from tests.support.wait import eventually
 
@@ -56,6 +56,11 @@ class Ledger:
         version = self._row(issued.host).version + 1
         self.texts[issued.host] = replace(issued, version=version)
         self.rows[issued.host] = IssuedState(issued.host, version, not_after, renew_at, 0, 0.0, "", now)
+
+    async def renew(self, host: str, version: int, renew_at: float, now: float) -> None:
+        self._called("renew")
+        assert self._row(host).version == version
+        self.rows[host] = replace(self._row(host), renew_at=renew_at, changed_at=now)
 
     async def failed(self, host: str, error: str, retry_at: float, now: float) -> None:
         self._called("failed")
@@ -118,6 +123,9 @@ class Authority:
         self.ordered: list[str] = []
         self.registered = 0
         self.failure: AcmeFailed | None = None
+        self.refusal: AcmeFailed | None = None  # of an account
+        self.windows: dict[str, RenewalWindow] = {}
+        self.asked: list[str] = []  # when to renew
         self.stuck: threading.Event | None = None
         self.seen: list[Any] = []  # what `look` returned when the authority validated
         self.look: Any = lambda: None
@@ -130,10 +138,12 @@ class Authority:
 
     def read(self, chain: bytes, key: bytes) -> Certificate:
         host, begins = chain.decode().split()
-        return Certificate((host,), chain, key, float(begins), float(begins) + 90 * DAY, "1", "acme")
+        return Certificate((host,), chain, key, float(begins), float(begins) + 90 * DAY, chain.hex(), "acme")
 
     def register(self) -> AcmeAccount:
         self.registered += 1
+        if self.refusal is not None:
+            raise self.refusal
         return AcmeAccount(self.directory, "", b"key", "https://ca.test/1")
 
     def begin(self, host: str, key: bytes) -> Order:
@@ -155,6 +165,13 @@ class Authority:
 
     def chain(self, order: Order) -> bytes:
         return f"{order.host} {self.clock[0]}".encode()
+
+    def window(self, chain: bytes) -> RenewalWindow | None:
+        host = chain.decode().split()[0]
+        self.asked.append(host)
+        if self.failure is not None:
+            raise self.failure
+        return self.windows.get(host)
 
     def close(self) -> None:
         return None
@@ -273,6 +290,50 @@ async def test_an_account_that_the_authority_does_not_know_is_made_anew(world: W
     world.clock[0] += DAY
     await world.issuer.order_due()
     assert world.authority.registered == 2
+
+
+async def test_an_account_that_is_refused_says_nothing_of_hosts_and_pauses_all_of_them(world: World) -> None:
+    world.authority.refusal = AcmeFailed("who are you?", code_of_authority="malformed", retry_after=0.0)
+    await world.issuer.order_due()
+    assert world.authority.registered == 1
+    assert world.issuer.states["a.test"].retry_at <= world.clock[0] + 60, "as when the authority is away"
+    world.clock[0] += 800
+    await world.issuer.order_due()
+    assert world.authority.registered == 1
+    world.authority.refusal = None
+    world.clock[0] += 200
+    await world.issuer.order_due()
+    assert world.shown == ["a.test", "b.test"]
+
+
+async def test_the_authority_says_when_to_renew(world: World) -> None:
+    await world.issuer.order_due()
+    assert world.authority.asked == ["a.test", "b.test"]
+    begins, before = world.clock[0], world.issuer.states
+    world.authority.windows = {
+        "a.test": RenewalWindow(begins + 10 * DAY, begins + 12 * DAY, 3600.0),
+        "b.test": RenewalWindow(begins + 59 * DAY, begins + 61 * DAY, 3600.0),
+    }
+    world.clock[0] += 3600
+    await world.issuer.order_due()
+    assert len(world.authority.asked) == 2, "it has not said when to ask again, so it is left alone for six hours"
+    world.clock[0] += 6 * 3600
+    await world.issuer.order_due()
+    await world.issuer.follow()
+    assert world.issuer.states["a.test"].renew_at == begins + 10 * DAY
+    assert world.issuer.states["b.test"] == before["b.test"]
+    world.clock[0] = begins + 10 * DAY + 1
+    await world.issuer.order_due()
+    assert world.authority.ordered[2:] == ["a.test"]
+
+
+async def test_an_authority_that_is_away_is_not_asked_for_one_host_after_the_other(world: World) -> None:
+    await world.issuer.order_due()
+    world.clock[0] += 7 * 3600
+    world.authority.failure = AcmeFailed("away", code_of_authority="unreachable", retry_after=0.0)
+    await world.issuer.order_due()
+    assert world.authority.asked[2:] == ["a.test"]
+    assert world.issuer.states["a.test"].error == ""
 
 
 async def test_nobody_orders_without_the_role(world: World) -> None:

@@ -63,13 +63,14 @@ def test_flag_wins_over_environment_and_environment_over_file(tmp_path: Path) ->
     assert (settings.node_name, settings.cluster_name, settings.log_level) == ("flag", "environ", "debug")
 
 
-def test_every_setting_but_the_token_has_a_flag(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_setting_but_secrets_has_a_flag(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         load(["--help"], {})
     text = capsys.readouterr().out
     assert caught.value.code == 0
     assert "--admin-token" not in text
-    for name in Settings.model_fields.keys() - {"admin_token"}:
+    assert "--acme-eab-hmac-key" not in text
+    for name in Settings.model_fields.keys() - {"admin_token", "acme_eab_hmac_key"}:
         assert f"--{name.replace('_', '-')} " in text
 
 
@@ -132,6 +133,16 @@ def test_session_lives_at_least_three_beats() -> None:
     assert settings_of(MAEL_BEAT_SECONDS="5", MAEL_SESSION_TTL_SECONDS="15").session_ttl_seconds == 15
 
 
+def test_an_external_account_has_an_id_and_a_key() -> None:
+    key = "c2VjcmV0LXNlY3JldA"
+    assert settings_of(MAEL_ACME_EAB_KID="x", MAEL_ACME_EAB_HMAC_KEY=key).acme_eab_hmac_key == key
+    assert names_of(problems_of(MAEL_ACME_EAB_KID="x")) == ["MAEL_ACME_EAB_HMAC_KEY"]
+    assert names_of(problems_of(MAEL_ACME_EAB_HMAC_KEY=key)) == ["MAEL_ACME_EAB_KID"]
+    (problem,) = problems_of(MAEL_ACME_EAB_KID="x", MAEL_ACME_EAB_HMAC_KEY="no key at all!")
+    assert problem.path == "MAEL_ACME_EAB_HMAC_KEY"
+    assert "at all" not in str(problem)
+
+
 @pytest.mark.parametrize("text", ["nan", "inf", "1e999"])
 def test_duration_is_finite(text: str) -> None:
     assert names_of(problems_of(MAEL_SHUTDOWN_GRACE_SECONDS=text)) == ["MAEL_SHUTDOWN_GRACE_SECONDS"]
@@ -184,9 +195,9 @@ def test_password_of_a_wrong_address_is_never_repeated() -> None:
 
 
 def test_settings_are_shown_with_secrets_masked() -> None:
-    loaded = load(
-        [], {"MAEL_DATABASE_URL": "postgresql://u:hunter2@db/x?password=hunter2", "MAEL_ADMIN_TOKEN": "hunter2"}
-    )
+    external = {"MAEL_ACME_EAB_KID": "kid", "MAEL_ACME_EAB_HMAC_KEY": "hunter2-hunter2_hunter2"}
+    address = "postgresql://u:hunter2@db/x?password=hunter2"
+    loaded = load([], {"MAEL_DATABASE_URL": address, "MAEL_ADMIN_TOKEN": "hunter2", **external})
     shown = loaded.shown()
     assert "hunter2" not in str(shown)
     assert shown["MAEL_DATABASE_URL"] == "postgresql://u:****@db/x?password=****"

@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from maelstrom.model.certificate import IssuedState
-from maelstrom.plan.certificates import BACKOFF, due_at, forgettable, in_order, orderable, renewal
+import pytest
+
+from maelstrom.model.certificate import IssuedState, RenewalWindow
+from maelstrom.plan.certificates import (
+    BACKOFF,
+    ask_again,
+    due_at,
+    forgettable,
+    in_order,
+    orderable,
+    renewal,
+    suggested,
+)
 
 DAY = 86400.0
 NONE = IssuedState("a.test", 1, 0.0, 0.0, 0, 0.0, "", 0.0)
@@ -52,3 +63,29 @@ def test_what_nobody_wants_is_remembered_for_a_while() -> None:
     assert forgettable(["wanted.test"], states, 16 * DAY) == []
     assert forgettable(["wanted.test"], states, 18 * DAY) == ["failed.test"]
     assert forgettable([], states, 20 * DAY) == ["ended.test", "failed.test", "wanted.test"]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        (50, 70, 60),  # what was planned is within it
+        (70, 80, 75),
+        (10, 20, 15),  # it is to be revoked: at once
+        (80, 200, 85),  # never later than its end
+        (95, 99, 60),  # that would be too late
+        (70, 70, 60),  # no window at all
+        (70, 50, 60),
+    ],
+)
+def test_an_authority_may_say_when_it_likes_to_renew(start: float, end: float, expected: float) -> None:
+    state = replace(NONE, not_after=90.0, renew_at=60.0)
+    assert suggested(RenewalWindow(start, end, 0.0), state, 0.5) == expected
+
+
+@pytest.mark.parametrize(("said", "expected"), [(0, 21600), (7200, 7200), (1, 60), (1e9, 86400)])
+def test_it_is_asked_as_often_as_it_likes_within_bounds(said: float, expected: float) -> None:
+    assert ask_again(RenewalWindow(0, 1, said)) == expected
+
+
+def test_an_authority_that_could_not_say_is_asked_later() -> None:
+    assert ask_again(None) == 21600
