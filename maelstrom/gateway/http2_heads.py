@@ -19,15 +19,12 @@ Fields = Sequence[tuple[bytes, bytes]]
 _OF_CONNECTION: Final = frozenset(
     (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade", b"http2-settings")
 )
+BROKEN: Final = "broken"  # the code of a Malformed that breaks a rule of HTTP/2 itself
 _GRPC: Final = re.compile(rb"application/grpc(?:[+;].*)?", re.IGNORECASE)
 _SMALL: Final = TOKEN.translate(None, bytes(range(65, 91)))  # what names are made of
 _NO_NAME: Final = frozenset((*range(0x21), *range(0x41, 0x5B), 0x3A, *range(0x7F, 0x100)))
 _PSEUDO: Final = frozenset((b":method", b":scheme", b":authority", b":path", b":protocol"))
 _STATUS: Final = re.compile(rb"[1-9][0-9][0-9]")
-
-
-class Broken(Malformed):
-    """It breaks a rule of HTTP/2 itself."""
 
 
 class RequestText:
@@ -53,7 +50,7 @@ def request_text(fields: Fields, *, ended: bool) -> RequestText:
     for number, (name, value) in enumerate(fields):
         if name[:1] == b":":
             if number != len(pseudo) or name in pseudo or name not in _PSEUDO:  # all before it must be such, too
-                raise Broken("a pseudo-header that is none, stands there twice, or stands too late")
+                raise _broken("a pseudo-header that is none, stands there twice, or stands too late")
             _check_value(value)
             pseudo[name] = value
             continue
@@ -90,10 +87,9 @@ def _first_lines(pseudo: dict[bytes, bytes], host: bytes | None) -> bytes:
     if method == b"CONNECT" and path is None and scheme is None and b":protocol" not in pseudo:
         raise Malformed("CONNECT is for proxies")
     if method is None or scheme is None or not path:
-        raise Broken("a request without method, scheme or path")
+        raise _broken("a request without method, scheme or path")
     if b":protocol" in pseudo:
-        broken = method != b"CONNECT"
-        raise (Broken if broken else Malformed)("a protocol, which only an extended CONNECT has; that is not offered")
+        raise _broken("a protocol, which only an extended CONNECT has; that is not offered", so=method != b"CONNECT")
     if not method or method == b"CONNECT" or method.translate(None, TOKEN):
         raise Malformed("the method is none that has a path")
     if scheme.lower() not in (b"https", b"http"):
@@ -102,10 +98,14 @@ def _first_lines(pseudo: dict[bytes, bytes], host: bytes | None) -> bytes:
         raise Malformed("the path is none")
     authority = pseudo.get(b":authority", host)
     if authority is None or (host is not None and host != authority):
-        raise Broken("no authority, or another one than the Host")
+        raise _broken("no authority, or another one than the Host")
     if not authority or authority.translate(None, TARGET):
         raise Malformed("the authority is none")
     return b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (method, path, authority)
+
+
+def _broken(reason: str, *, so: bool = True) -> Malformed:
+    return Malformed(reason, BROKEN) if so else Malformed(reason)
 
 
 def _length(value: bytes | None) -> int:
@@ -118,17 +118,17 @@ def _length(value: bytes | None) -> int:
 
 def _check(name: bytes, value: bytes) -> None:
     if not name or name.translate(None, _SMALL):
-        broken = not name or not _NO_NAME.isdisjoint(name)
-        raise (Broken if broken else Malformed)("a header name that is no token in small letters")
+        so = not name or not _NO_NAME.isdisjoint(name)
+        raise _broken("a header name that is no token in small letters", so=so)
     if name in _OF_CONNECTION or (name == b"te" and value.lower() != b"trailers"):
-        raise Broken("a header of HTTP/1.1's connections")
+        raise _broken("a header of HTTP/1.1's connections")
     _check_value(value)
 
 
 def _check_value(value: bytes) -> None:
     if value.translate(None, TEXT) or value.strip(b" \t") != value:
-        broken = value.strip(b" \t") != value or not _ENDS_LINES.isdisjoint(value)
-        raise (Broken if broken else Malformed)("a control character in a header, or white space around its value")
+        so = value.strip(b" \t") != value or not _ENDS_LINES.isdisjoint(value)
+        raise _broken("a control character in a header, or white space around its value", so=so)
 
 
 _ENDS_LINES: Final = frozenset(b"\0\r\n")

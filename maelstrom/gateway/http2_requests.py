@@ -9,24 +9,21 @@ from typing import TYPE_CHECKING, Any
 from maelstrom.gateway.answers import status_of
 from maelstrom.gateway.bodies import ChunkedBody
 from maelstrom.gateway.client import Client
-from maelstrom.gateway.container import REMEMBERED_HEAD
 from maelstrom.gateway.exchange import Exchange
 from maelstrom.gateway.grpc import status_answer, status_fields_of
+from maelstrom.gateway.heads import REMEMBERED_HEAD, RequestHead
 from maelstrom.gateway.http2_frames import INTERNAL_ERROR, NO_ERROR, PROTOCOL_ERROR, Refused
-from maelstrom.gateway.http2_heads import Broken, answer_fields, chunk, header_fields, last_chunk, request_text
+from maelstrom.gateway.http2_heads import BROKEN, answer_fields, chunk, header_fields, last_chunk, request_text
 from maelstrom.gateway.http2_streams import Stream
 from maelstrom.gateway.lines import ANSWER_LINES, Malformed
 from maelstrom.model.errors import BadRequest
 
 if TYPE_CHECKING:
-    from maelstrom.gateway.heads import RequestHead
     from maelstrom.gateway.http2 import Http2
     from maelstrom.gateway.http2_heads import AnswerFields, Fields, RequestText
     from maelstrom.gateway.http2_library import Headed
     from maelstrom.gateway.inside import InsideExchange
     from maelstrom.gateway.listener import Listener
-    from maelstrom.gateway.patterns import Pattern
-    from maelstrom.gateway.requests import Prepared
     from maelstrom.model.errors import MaelstromError
 
 # What comes next from the inner connection.
@@ -58,9 +55,9 @@ class RequestStream(Stream):
         before = self.connection.before
         try:
             text = before.text(event.headers, ended=ended)
-        except Broken as broken:
-            raise Refused(PROTOCOL_ERROR, str(broken)) from broken
         except Malformed as malformed:
+            if malformed.code == BROKEN:
+                raise Refused(PROTOCOL_ERROR, str(malformed)) from malformed
             self.protocol = client = StreamClient(self, None, grpc=False)
             client.connection_made(self)
             client.refuse(malformed)
@@ -235,12 +232,7 @@ class StreamClient(Client):
             return
         self.transport = self._stream
         self.peer, self.local, self.trusted, self.caller = before.peer, before.local, before.trusted, before.caller
-        self._host, self._forwarded, self.way = before._host, before._forwarded, before.way
-        self._remembered, self._pattern = before._remembered, before._pattern
-
-    def _again(self, pattern: Pattern, last: Prepared, data: bytes) -> bool:
-        """What is remembered is not written over: others' requests with it are under way."""
-        return False
+        self.reader.follow(before.reader)
 
     def refuse(self, malformed: Malformed) -> None:
         """The request cannot be written down."""
