@@ -10,7 +10,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from maelstrom.gateway.client import Client
+    from maelstrom.gateway.client_connection import ClientConnection
     from maelstrom.gateway.exchange import Exchange
     from maelstrom.gateway.heads import RequestHead
 
@@ -49,7 +49,7 @@ class AccessLog:
                 request_id=(exchange.request_id or head.request_id).decode("latin-1"),
             )
 
-    def refused(self, client: Client, head: RequestHead | None, status: int, error: str) -> None:
+    def refused(self, client: ClientConnection, head: RequestHead | None, status: int, error: str) -> None:
         """A request that the gateway answered without a component."""
         if self._is_due():
             given = "" if head is None else head.request_id.decode("latin-1")
@@ -62,7 +62,7 @@ class AccessLog:
         self._due -= 1.0
         return True
 
-    def _log(self, client: Client, head: RequestHead | None, **values: Any) -> None:
+    def _log(self, client: ClientConnection, head: RequestHead | None, **values: Any) -> None:
         fields = {
             "client": client.peer.decode(),
             "listener": client.policy.name,

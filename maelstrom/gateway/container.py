@@ -14,6 +14,7 @@ from maelstrom.gateway.bodies import ChunkedBody, ends_with_body
 from maelstrom.gateway.compiled import mypyc_attr
 from maelstrom.gateway.container_connection import ContainerConnection
 from maelstrom.gateway.first_lines import F_CHUNKED, F_EXPECT, F_HEAD, F_KEEP, F_OLD, F_UPGRADE
+from maelstrom.gateway.heads import REMEMBERED_HEAD
 from maelstrom.gateway.lines import ANSWER_LINES, Malformed
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from maelstrom.gateway.exchange import Exchange
     from maelstrom.gateway.gateway import Gateway
 
-REMEMBERED_HEAD: Final = 2048  # bytes of the longest head that a connection remembers
 _INTERIM_MAX: Final = 128  # 1xx answers to one request; more keep the loop busy for nobody
 
 # What comes next from the container.

@@ -19,7 +19,7 @@ from maelstrom.model.errors import Forbidden
 
 if TYPE_CHECKING:
     from maelstrom.activation.pool import Pool
-    from maelstrom.gateway.client import Client
+    from maelstrom.gateway.client_connection import ClientConnection
 
 log = logging.getLogger("maelstrom.gateway")
 
@@ -58,7 +58,7 @@ class Doorkeeper:
         self._monotonic = monotonic
         self._told: dict[tuple[str, str], float] = {}
 
-    def introduce(self, client: Client, address: str) -> None:
+    def introduce(self, client: ClientConnection, address: str) -> None:
         """A new connection; it is not read before it is known whose it is."""
         if self._callers is None or not self.by_address:
             return
@@ -70,11 +70,11 @@ class Doorkeeper:
             client.gateway.call_soon(self._hold, client)  # the loop begins to read after this
             client.gateway.spawn(self._wait(client, address, self._callers), "gateway: who calls")
 
-    def _hold(self, client: Client) -> None:
+    def _hold(self, client: ClientConnection) -> None:
         if not client.transport.is_closing():
             client.hold(UNKNOWN)
 
-    async def _wait(self, client: Client, address: str, callers: Callers) -> None:
+    async def _wait(self, client: ClientConnection, address: str, callers: Callers) -> None:
         end = self._monotonic() + WAIT_SECONDS
         while client.caller is None and self._monotonic() < end:
             settled = callers.settled  # asked first: what becomes known between the two is not missed
@@ -84,7 +84,7 @@ class Doorkeeper:
             await asyncio.sleep(LOOK_SECONDS)
         client.unhold(UNKNOWN)
 
-    def check(self, client: Client, pool: Pool) -> None:
+    def check(self, client: ClientConnection, pool: Pool) -> None:
         """Raises Forbidden."""
         callee = pool.component.key
         if may_call(client.caller, callee, pool.component.definition.allow):

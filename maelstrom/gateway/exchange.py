@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from math import inf
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from maelstrom.gateway.answer_heads import AnswerHead
 from maelstrom.gateway.answers import code_of, connection_line, server_timing
@@ -21,8 +21,6 @@ from maelstrom.model.errors import MaelstromError, UpstreamBroken
 if TYPE_CHECKING:
     from maelstrom.gateway.client import Client
     from maelstrom.gateway.requests import Prepared
-
-GONE_SECONDS: Final = 0.25  # how often a client that is not being read is asked whether it is still there
 
 
 class Exchange(Sender):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from maelstrom.gateway.lines import FORWARDED_PROTO
 
 if TYPE_CHECKING:
-    from maelstrom.gateway.client import Client
+    from maelstrom.gateway.client_connection import ClientConnection
     from maelstrom.gateway.heads import RequestHead
 
 CHALLENGES: Final = b"/.well-known/acme-challenge/"
@@ -38,7 +38,7 @@ class Front:
         self._certified = certified
         self._redirect_port = redirect_port
 
-    def look(self, client: Client, head: RequestHead) -> None:
+    def look(self, client: ClientConnection, head: RequestHead) -> None:
         """Raises OwnAnswer where there is one."""
         path = head.first.path
         if path.startswith(CHALLENGES):
@@ -52,7 +52,7 @@ class Front:
                 line = b"Location: https://%b%b%b\r\n" % (name, port, head.first.target)
                 self._give(client, head, OwnAnswer(308, b"moved to https\n", line), "https_redirect")
 
-    def _give(self, client: Client, head: RequestHead, own: OwnAnswer, why: str) -> None:
+    def _give(self, client: ClientConnection, head: RequestHead, own: OwnAnswer, why: str) -> None:
         gateway = client.gateway
         gateway.stats.component("").count(own.status, 0.0)
         if gateway.access is not None:
@@ -60,7 +60,7 @@ class Front:
         raise own
 
 
-def _is_secure(client: Client, head: RequestHead) -> bool:
+def _is_secure(client: ClientConnection, head: RequestHead) -> bool:
     """Whether a proxy in front has ended TLS already: then the client is where it should be."""
     said = (head.special or {}).get(FORWARDED_PROTO, [])
     return client.trusted and [value.lower() for value in said] in ([b"https"], [b"wss"])

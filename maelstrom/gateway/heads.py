@@ -46,6 +46,7 @@ from maelstrom.gateway.lines import (
     connection_options,
 )
 
+REMEMBERED_HEAD: Final = 2048  # bytes of the longest head that a connection remembers
 _REQUEST_ID: Final = re.compile(rb"^x-request-id:[ ]*([^\r]*)\r$", re.IGNORECASE | re.MULTILINE)
 _OPTION_KINDS: Final = ((CLOSE, b"close"), (KEEP_ALIVE, b"keep-alive"), (CONNECTION_UPGRADE, b"upgrade"))
 # What most heads consist of besides lines that mean nothing here → flags.

@@ -1,27 +1,21 @@
 """What the gateway makes of a request's head: where it goes, for how long, and the bytes that go on.
 
-Made once per head and kept by the connection, because the next request of the same client is most often the same. It
-must not know of transports or of how an exchange goes.
+Made by request_reader.py, once per head, and kept by it. It must not know of transports or of how an exchange goes.
 """
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from maelstrom.gateway.first_lines import F_HEAD, F_KEEP, F_NO_HOST, F_OLD
+from maelstrom.gateway.first_lines import F_HEAD, F_KEEP, F_OLD
 from maelstrom.gateway.heads import RequestHead
-from maelstrom.gateway.lines import COMPONENT, DEADLINE, TIMING
+from maelstrom.gateway.lines import TIMING
 from maelstrom.gateway.route import Route
-from maelstrom.model.errors import BadRequest, NoRoute
 
 if TYPE_CHECKING:
     from maelstrom.activation.pool import Pool
-    from maelstrom.gateway.client import Client
     from maelstrom.gateway.stats import ComponentStats
     from maelstrom.model.component import Component
-
-_SECONDS: Final = re.compile(rb"-?[0-9]{1,9}(?:\.[0-9]{1,9})?")
 
 
 class Target:
@@ -103,76 +97,3 @@ class Prepared:
         self.plain = (
             self.keep and not head.flags & (F_OLD | F_HEAD) and not self.timing and self.route.additions is None
         )
-
-
-def prepare(client: Client, head: RequestHead, raw: bytes) -> Prepared:
-    """Raises NoRoute, BadRequest; OwnAnswer where the gateway answers itself."""
-    gateway = client.gateway
-    way = client.way
-    if (
-        way is None
-        or way.first is not head.first
-        or way.host != head.host
-        or not head.host
-        or head.special is not None
-        or way.epoch != gateway.epoch
-        or way.target.pool.closed
-    ):
-        way = client.way = find_way(client, head)
-    prepared = Prepared(raw, head, way)
-    if head.special is not None:
-        client.way = None  # what its lines said is part of it
-        if client.policy.by_name:
-            prepared.seconds = _seconds(head)
-    return prepared
-
-
-def find_way(client: Client, head: RequestHead) -> Way:
-    """Raises NoRoute, BadRequest, OwnAnswer."""
-    gateway = client.gateway
-    if client.listener.front is not None:
-        client.listener.front.look(client, head)
-    first = head.first
-    path = first.target
-    name = _only(head, COMPONENT) if client.policy.by_name else None
-    route: Route | None = None
-    if name is not None:
-        pool = gateway.find(name.decode("latin-1"))
-        if pool is None:
-            raise NoRoute(f"there is no component {name.decode('latin-1')!r}")
-    else:
-        match = gateway.routes.lookup(head.host, first.path)
-        if match is None:
-            raise NoRoute("no enabled http source matches this host and path")
-        route = match.target
-        pool = route.pool
-        if match.strip:
-            path = path[len(match.strip) :]
-            if not path.startswith(b"/"):
-                path = b"/" + path
-    if pool.closed:
-        raise NoRoute("the component has been removed")
-    if client.policy.by_name:
-        gateway.doorkeeper.check(client, pool)
-    target = gateway.target(pool)
-    host_line = b"Host: %b\r\n" % client.local if head.flags & F_NO_HOST else b""
-    before = b"%b %b HTTP/1.1\r\n%b" % (first.method, path, host_line)
-    return Way(head, gateway.epoch, target, route or target.direct, before, client.forwarded(head) + target.line)
-
-
-def _seconds(head: RequestHead) -> float | None:
-    text = _only(head, DEADLINE)
-    if text is None:
-        return None
-    if not _SECONDS.fullmatch(text):
-        raise BadRequest("Maelstrom-Deadline is not a number of seconds")
-    return max(0.0, float(text))
-
-
-def _only(head: RequestHead, kind: int) -> bytes | None:
-    values = head.special.get(kind) if head.special else None
-    if values is None:
-        return None
-    if len(values) > 1:
-        raise BadRequest("a Maelstrom header stands there twice")
-    return values[0]
