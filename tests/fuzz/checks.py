@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from tests.fuzz.http2_checks import requests_by_frames
+from tests.fuzz.http2_checks import answers_by_frames_of_containers, requests_by_frames
 from tests.fuzz.http2_wires import Http2Wires
 from tests.fuzz.mutations import ANSWERS, ASKED, REQUESTS, mutated, pieces
 from tests.fuzz.readers import (
@@ -83,7 +83,8 @@ CHECKS = {
     "requests-behind": Check(requests_behind, Wires, 0.4, 4000),
     "answers-before": Check(answers_before, Wires, 0.45, 4000),
     "requests-before": Check(requests_before, Wires, 0.1, 4000),
-    "http2-requests": Check(requests_by_frames, Http2Wires, 0.05, 400),
+    "http2-requests": Check(requests_by_frames, Http2Wires, 0.04, 400),
+    "http2-answers": Check(answers_by_frames_of_containers, Http2Wires, 0.01, 400),
 }
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 from collections import Counter
 
-from tests.fuzz.http2_messages import Sender
-from tests.fuzz.http2_readers import Answered, Asked, answers_by_frames, requests_by_h2
+from tests.fuzz.http2_messages import Answerer, Sender
+from tests.fuzz.http2_readers import Answered, Asked, answer_by_h2, answers_by_frames, requests_by_h2
 from tests.fuzz.http2_wires import Http2Wires, digest, digest_of
 from tests.fuzz.mutations import pieces
-from tests.fuzz.readers import Read, requests_by_h11, requests_by_llhttp
+from tests.fuzz.readers import Read, answers_by_h11, answers_by_llhttp, requests_by_h11, requests_by_llhttp
+from tests.fuzz.wires import Wire
 
 OURS = frozenset(
     (b"host", b"transfer-encoding", b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host")
@@ -30,6 +31,36 @@ def requests_by_frames(wires: Http2Wires, n: int) -> bool:
         return _look_before(asked, answers_by_frames(wire.written))
     except AssertionError as error:
         raise AssertionError(f"round {n}: {error}: {data[:4000]!r}") from error
+
+
+def answers_by_frames_of_containers(wires: Http2Wires, n: int) -> bool:
+    """A client of HTTP/1.1 gets the answer that the library reads, or is told that there is none."""
+    dice = random.Random(n)
+    method = dice.choice((b"GET", b"GET", b"HEAD"))
+    data = Answerer(dice).all(b"")
+    expected, end = answer_by_h2(method, data)
+    wire = wires.answered(method + b" / HTTP/1.1\r\nHost: a\r\n\r\n", pieces(data[:end], dice))
+    try:
+        return _look_at_answer(method, wire, expected)
+    except AssertionError as error:
+        raise AssertionError(f"round {n}: {error}: {wire.written!r} {wire.end} of {data[:4000]!r}") from error
+
+
+def _look_at_answer(method: bytes, wire: Wire, expected: Answered) -> bool:
+    if not wire.written or wire.end == "reset":
+        return False  # cut, and seen to be
+    got = answers_by_h11(method + b" / HTTP/1.1", wire.written, ended=wire.end == "closed")
+    assert len(answers_by_llhttp(wire.written)) == len(got) or method == b"HEAD"
+    own = b"Maelstrom-Error" in wire.written
+    finals = [read for read in got if not read.start[0].startswith("1")]
+    if own or not finals or not finals[0].complete:
+        return False
+    assert len(finals) == 1, "more than one answer"
+    assert finals[0].start[0] == dict(expected.heads[-1])[b":status"].decode()
+    bodiless = method == b"HEAD" or finals[0].start[0] in ("204", "304")
+    assert expected.whole or bodiless, "an answer that is not complete looks so"
+    assert finals[0].body == (b"" if bodiless else expected.body)
+    return True
 
 
 def _alike(stream: bytes) -> list[Read]:

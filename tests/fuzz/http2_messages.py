@@ -55,8 +55,8 @@ class Sender:
         self._open: list[int] = []
         self._ended: list[int] = []
 
-    def all(self) -> bytes:
-        """The whole of what the client sends."""
+    def all(self, preface: bytes = PREFACE) -> bytes:
+        """The whole of what is sent."""
         dice = self._dice
         frames = [frame(SETTINGS, self._settings() if dice.random() < 0.3 else b"")]
         for _ in range(dice.choice((1, 2, 4, 8, 30))):
@@ -65,10 +65,10 @@ class Sender:
             frames = self._shuffled(frames)
         if dice.random() < 0.02:
             frames += [dice.choice(frames)] * dice.choice((300, 1100, 2500))
-        data = bytearray(PREFACE + b"".join(frames))
+        data = bytearray(preface + b"".join(frames))
         if dice.random() < 0.1:
             for _ in range(dice.choice((1, 1, 2, 5))):
-                at = dice.randrange(len(PREFACE) if dice.random() < 0.95 else 0, len(data))
+                at = dice.randrange(len(preface) if dice.random() < 0.95 else 0, len(data))
                 data[at] = dice.randrange(256) if dice.random() < 0.5 else data[at] ^ (1 << dice.randrange(8))
         return bytes(data)
 
@@ -82,7 +82,7 @@ class Sender:
     def _step(self) -> list[bytes]:
         dice = self._dice
         if not self._open or dice.random() < 0.5:
-            return self._request()
+            return self._begun()
         stream = dice.choice(self._open)
         kind = dice.random()
         if kind < 0.6:
@@ -92,7 +92,8 @@ class Sender:
             return self._head(stream, self._odd([(b"x-ft", b"1")], 0.3), last=dice.random() < 0.9)
         return [self._other(stream)]
 
-    def _request(self) -> list[bytes]:
+    def _begun(self) -> list[bytes]:
+        """A message on a stream of its own."""
         dice = self._dice
         stream = self._next
         self._next += dice.choice((2, 2, 2, 2, 2, 4, 200))
@@ -197,3 +198,25 @@ class Sender:
         elif dice.random() < 0.2:
             stream = dice.choice((0, 2, *self._ended, *self._ended, stream + 2))
         return frame(kind, payload[: None if dice.random() < 0.99 else -1], END_HEADERS if kind == PUSH else 0, stream)
+
+
+class Answerer(Sender):
+    """A container that was asked on stream 1."""
+
+    def _begun(self) -> list[bytes]:
+        dice = self._dice
+        stream = 1 if dice.random() < 0.95 else dice.choice((0, 2, 3))
+        if stream in (*self._open, *self._ended) and dice.random() < 0.9:
+            return [self._other(stream)] if dice.random() < 0.1 else []
+        status = dice.choice((b"200", b"200", b"200", b"404", b"204", b"304", b"103", b"100", b"101", b"000"))
+        fields: Headers = [(b":status", status if dice.random() < 0.5 else b"200"), (b"x-fa", b"1")]
+        if dice.random() < 0.1:
+            fields.append((b"content-type", b"application/grpc"))
+        size, counted = dice.choice((0, 1, 5, 300)), dice.random() < 0.5
+        if counted:
+            said = size if dice.random() < 0.8 else dice.choice((0, 1, 2, 5, 6))
+            fields.append((b"content-length", b"%d" % said))
+        last = dice.random() < 0.2
+        body = [] if last or not counted else [self._data(stream, size, last=dice.random() < 0.8)]
+        (self._ended if last else self._open).append(stream)
+        return [*self._head(stream, self._odd(fields, 0.15), last=last), *body]

@@ -7,7 +7,16 @@ from dataclasses import dataclass, field
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
-from h2.events import DataReceived, Event, RequestReceived, StreamEnded, TrailersReceived
+from h2.events import (
+    DataReceived,
+    Event,
+    InformationalResponseReceived,
+    RequestReceived,
+    ResponseReceived,
+    StreamEnded,
+    StreamReset,
+    TrailersReceived,
+)
 from h2.exceptions import H2Error
 from hpack import Decoder
 
@@ -61,6 +70,12 @@ class Answered:
     reset: int | None = None
 
     @property
+    def whole(self) -> bool:
+        """Ended, or as long as it says, as `Asked.whole`."""
+        length = dict(self.heads[-1]).get(b"content-length", b"") if self.heads else b""
+        return self.ended or (length.isdigit() and int(length) == len(self.body))
+
+    @property
     def status(self) -> int:
         return int(dict(self.heads[-1 if len(self.heads) < 2 or not self.body else 0])[b":status"]) if self.heads else 0
 
@@ -107,6 +122,40 @@ def _take(asked: dict[int, Asked], event: Event) -> None:
         asked[event.stream_id].trailers = list(event.headers)
     elif isinstance(event, StreamEnded):
         asked[event.stream_id].complete = True
+
+
+def answer_by_h2(asked: bytes, data: bytes) -> tuple[Answered, int]:
+    """(the answer on stream 1 to a request of this method, up to which byte: as `requests_by_h2`)."""
+    answer = Answered()
+    connection = H2Connection(H2Configuration(client_side=True, header_encoding=None))
+    connection.decoder.max_header_list_size = 2 * MAX_HEADER_LIST
+    connection.local_settings.enable_push = 0
+    connection.local_settings.acknowledge()
+    connection.initiate_connection()
+    head = [(b":method", asked), (b":scheme", b"http"), (b":authority", b"a"), (b":path", b"/")]
+    connection.send_headers(1, head, end_stream=True)
+    at, in_block = 0, False
+    try:
+        for one in frames_of(data):
+            at += len(one)
+            if len(one) >= 17 and one[3] == GOAWAY and not in_block and one[5:9] == bytes(4):
+                continue
+            if len(one) >= 9 and one[3] in (HEADERS, CONTINUATION):
+                in_block = not one[4] & END_HEADERS
+            for event in connection.receive_data(one):
+                if getattr(event, "stream_id", 0) != 1 or answer.reset is not None:
+                    continue
+                if isinstance(event, ResponseReceived | InformationalResponseReceived):
+                    answer.heads.append(list(event.headers))
+                elif isinstance(event, DataReceived):
+                    answer.body += event.data
+                elif isinstance(event, StreamEnded):
+                    answer.ended = True
+                elif isinstance(event, StreamReset):
+                    answer.reset = int(event.error_code)
+    except H2Error:
+        pass
+    return answer, at
 
 
 def answers_by_frames(data: bytes) -> dict[int, Answered]:

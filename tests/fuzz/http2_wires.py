@@ -8,8 +8,11 @@ from collections.abc import Callable
 from math import inf
 from typing import Any
 
+from maelstrom.gateway.client import Client
 from maelstrom.gateway.container import ContainerLink
 from maelstrom.gateway.http2 import MAX_STREAMS, Http2
+from maelstrom.gateway.http2_trunks import Trunk
+from maelstrom.model.instance import Address
 from tests.fuzz.readers import Read, requests_by_h11
 from tests.fuzz.wires import Wire, Wires
 from tests.support.http2 import Headers
@@ -39,12 +42,37 @@ class Http2Wires(Wires):
             connection.data_received(piece)
             assert len(connection.streams) <= MAX_STREAMS
             self._turn()
+            self._spare()
             self._answer(dice, 0.7)
         self._answer(dice, 0.9)
         connection.connection_lost(None)
         self._turn()
         self._look_clean(connection)
         return wire, [written for link in self.links if (written := _written(link))]
+
+    def answered(self, request: bytes, pieces: list[bytes]) -> Wire:
+        """What a client of HTTP/1.1 gets where the component speaks HTTP/2, sends these pieces, and ends."""
+        self.instance.idle, self.instance.suspect = [], False
+        self.instance.address = Address("192.0.2.9", 80, http2=True)
+        trunk, inner, wire = Trunk(self.gateway, self.instance), Wire(), Wire()
+        trunk.connection_made(inner)
+        client = Client(self.listener)
+        wire.protocol = client
+        client.connection_made(wire)
+        client.data_received(request)
+        self._turn()
+        for piece in pieces:
+            if not inner.is_closing():
+                trunk.data_received(piece)
+                self._turn()
+        trunk.eof_received()
+        trunk.connection_lost(None)
+        self._turn()
+        wire.protocol.connection_lost(None)
+        assert not self.pool.in_flight, "a slot is not given back"
+        assert not trunk.streams
+        assert trunk not in self.instance.links
+        return wire
 
     def _look_clean(self, connection: Http2) -> None:
         assert not self.pool.in_flight, "a slot is not given back"
@@ -60,7 +88,6 @@ class Http2Wires(Wires):
             later, self._later = self._later, []
             for call, arguments in later:
                 call(*arguments)
-        self._spare()
 
     def _answer(self, dice: random.Random, share: float) -> None:
         for link in list(self.links):
@@ -74,6 +101,7 @@ class Http2Wires(Wires):
             elif dice.random() < 0.1:
                 link.data_received(b"HTTP/1.1 403 Early\r\nContent-Length: 5\r\n\r\nearly")
             self._turn()
+            self._spare()
 
     def _spare(self) -> None:
         while len(self.instance.idle) < SPARE:
