@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from maelstrom.gateway.answers import answer, code_of, plain, status_of
 from maelstrom.gateway.bodies import ChunkedBody, CountedBody
-from maelstrom.gateway.client_connection import LOOK_SECONDS, ClientConnection
+from maelstrom.gateway.client_connection import AHEAD, LOOK_SECONDS, ClientConnection
 from maelstrom.gateway.compiled import mypyc_attr
 from maelstrom.gateway.exchange import Exchange
 from maelstrom.gateway.first_lines import F_CHUNKED, F_KEEP
@@ -19,7 +19,6 @@ from maelstrom.gateway.front import OwnAnswer
 from maelstrom.gateway.inside import InsideExchange
 from maelstrom.gateway.lines import REQUEST_LINES, Malformed
 from maelstrom.gateway.request_reader import RequestReader
-from maelstrom.gateway.sender import AHEAD
 from maelstrom.model.errors import BadRequest, BodyTooLarge, Draining, HeadTooLarge, MaelstromError
 
 if TYPE_CHECKING:

@@ -13,11 +13,9 @@ from typing import TYPE_CHECKING, Final, cast
 
 from maelstrom.gateway.bodies import ChunkedBody, CountedBody
 from maelstrom.gateway.compiled import mypyc_attr
-from maelstrom.gateway.container_connection import HIGH_WATER
 from maelstrom.gateway.lingering import Lingering
 from maelstrom.gateway.origin import Origin, Spoken
-from maelstrom.gateway.sender import AHEAD
-from maelstrom.gateway.sockets import has_left, reset
+from maelstrom.gateway.sockets import HIGH_WATER, has_left, reset
 from maelstrom.model.errors import MaelstromError, RequestTimeout
 
 if TYPE_CHECKING:
@@ -28,6 +26,9 @@ if TYPE_CHECKING:
     from maelstrom.gateway.listener import Listener
     from maelstrom.model.component import ComponentKey
 
+# Why the client is not read: its body waits for a container, the container reads slowly, requests came too far ahead,
+# or it is not known yet who it is.
+NO_CONTAINER, SLOW_CONTAINER, AHEAD, UNKNOWN = 1, 2, 4, 8
 GONE_SECONDS: Final = 0.25  # how often a client that is not being read is asked whether it is still there
 LOOK_SECONDS: Final = 5.0  # a connection with a request is looked at at least so often
 CLOSE_SECONDS: Final = 30.0  # for what is still to be written when a connection is closed

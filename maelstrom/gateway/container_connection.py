@@ -10,13 +10,13 @@ from math import inf
 from typing import TYPE_CHECKING, Final, cast
 
 from maelstrom.gateway.compiled import mypyc_attr
+from maelstrom.gateway.sockets import HIGH_WATER
 
 if TYPE_CHECKING:
     from maelstrom.activation.instance import Instance
     from maelstrom.gateway.exchange import Exchange
     from maelstrom.gateway.gateway import Gateway
 
-HIGH_WATER: Final = 65536  # bytes waiting to be written before the other side is paused
 _IDLE_MAX: Final = 512  # idle connections kept per instance
 
 

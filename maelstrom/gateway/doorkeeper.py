@@ -13,6 +13,7 @@ from collections.abc import Callable, Container
 from enum import Enum
 from typing import TYPE_CHECKING, Final, Protocol
 
+from maelstrom.gateway.client_connection import UNKNOWN
 from maelstrom.model.callers import ANYONE
 from maelstrom.model.component import ComponentKey
 from maelstrom.model.errors import Forbidden
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("maelstrom.gateway")
 
-UNKNOWN: Final = 8  # why a client is not read: it is not known yet who it is
 WAIT_SECONDS: Final = 5.0  # for the engine to say what address it has given to a container that calls already
 LOOK_SECONDS: Final = 0.005
 LOG_SECONDS: Final = 60.0  # between two lines about the same caller and component

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from maelstrom.gateway.answer_heads import AnswerHead
 from maelstrom.gateway.answers import code_of, connection_line, server_timing
+from maelstrom.gateway.client_connection import SLOW_CONTAINER
 from maelstrom.gateway.first_lines import F_IDEMPOTENT
-from maelstrom.gateway.sender import SLOW_CONTAINER, Sender
+from maelstrom.gateway.sender import Sender
 from maelstrom.gateway.stats import CLIENT_GONE
 from maelstrom.gateway.tunnel import Tunnel
 from maelstrom.model.errors import MaelstromError, UpstreamBroken

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, cast
 
+from maelstrom.gateway.client_connection import NO_CONTAINER
 from maelstrom.gateway.fairness import fairness_key
 from maelstrom.gateway.first_lines import F_ID
 from maelstrom.gateway.http2_containers import link_to
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from maelstrom.gateway.gateway import Gateway
     from maelstrom.gateway.requests import Prepared
 
-# Why the client is not read: its body waits for a container, the container reads slowly, requests came too far ahead.
-NO_CONTAINER, SLOW_CONTAINER, AHEAD = 1, 2, 4
 HELD_BODY: Final = 65536  # bytes of a body kept until there is a container to send them to
 UNSENT_TRIES: Final = 3  # more, of what was never sent: a container that ends may look alive for a while
 

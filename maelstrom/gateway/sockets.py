@@ -1,4 +1,4 @@
-"""What a connection's socket is asked and told past its transport: how it ends, and whether the other side has."""
+"""Connections as sockets: how much waits to be written, how one ends at once, and whether the other side has left."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import socket
 import struct
 from typing import Final
 
+HIGH_WATER: Final = 65536  # bytes waiting to be written before the other side is paused
 _CLOSED_STATES: Final = frozenset((7, 8))  # TCP_CLOSE, TCP_CLOSE_WAIT: the peer has ended its side, or all of it
 
 
