@@ -83,8 +83,8 @@ CHECKS = {
     "requests-behind": Check(requests_behind, Wires, 0.4, 4000),
     "answers-before": Check(answers_before, Wires, 0.45, 4000),
     "requests-before": Check(requests_before, Wires, 0.1, 4000),
-    "http2-requests": Check(requests_by_frames, Http2Wires, 0.04, 400),
-    "http2-answers": Check(answers_by_frames_of_containers, Http2Wires, 0.01, 400),
+    "http2-requests": Check(requests_by_frames, Http2Wires, 0.04, 250),
+    "http2-answers": Check(answers_by_frames_of_containers, Http2Wires, 0.01, 250),
 }
 
 
