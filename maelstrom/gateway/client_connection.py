@@ -96,8 +96,10 @@ class ClientConnection(Spoken):
         address, self.local = self.origin or Origin.seen(transport)
         self.peer = address.encode()
         self.trusted = self.policy.trusts(address)
-        self._until = self.gateway.monotonic() + self.gateway.limits.head_seconds
-        self.gateway.timers.watch(self, self._until)
+        now = self.gateway.monotonic()
+        self._until = now + self.gateway.limits.head_seconds
+        # Looked at in time for both: nobody sets a time for each answer.
+        self.gateway.timers.watch(self, min(self._until, now + self.gateway.limits.keepalive_seconds))
         if self.policy.by_name:
             self.gateway.doorkeeper.introduce(self, address)
 

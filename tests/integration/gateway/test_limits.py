@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from tests.integration.gateway.world import GET, Conversation, World, friendly, request
+from maelstrom.gateway import Limits
+from tests.integration.gateway.world import GET, Conversation, World, friendly, request, world
 from tests.support.wait import eventually
 
 
@@ -14,6 +15,19 @@ async def silent(talk: Conversation) -> None:
     """Reads a request's head and says nothing."""
     await talk.head()
     await talk.gone()
+
+
+async def test_an_idle_connection_ends_in_its_time_also_where_that_is_less_than_that_of_a_head() -> None:
+    async with world(limits=Limits(head_seconds=30, keepalive_seconds=2)) as gate:
+        await gate.component(friendly)
+        caller = await gate.caller()
+        assert (await caller.ask(GET)).status == 200
+        gate.pass_time(1.5)
+        assert (await caller.ask(GET)).status == 200
+        gate.pass_time(1.5)
+        assert gate.public.connections == 1
+        gate.pass_time(0.7)
+        assert await caller.ended()
 
 
 async def test_a_deadline_that_passes_in_the_queue_is_504(gate: World) -> None:
