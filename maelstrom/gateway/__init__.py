@@ -10,7 +10,7 @@
 owns the tasks (only connects need one). All is made and used in one event loop. `gateway.stats` counts (see stats.py).
 
 From a socket down: listener → client (one connection) → exchange (one request) → container (one connection to one
-instance); heads, lines, bodies, answers, forwarded and stats are pure.
+instance); heads, lines, bodies, answers, forwarded and stats are pure. ARCHITECTURE.md walks through it with a request.
 """
 
 from maelstrom.gateway.access import AccessLog
