@@ -87,7 +87,8 @@ def describe(definition: SourceDefinition) -> str:
         case HttpSource():
             return f"{definition.hostname}{definition.pathprefix}"
         case CronSource():
-            return f"{definition.schedule} {definition.http.path}"
+            zone = f"CRON_TZ={definition.timezone} " if definition.timezone else ""
+            return f"{zone}{definition.schedule} {definition.http.path}"
         case SqsSource():
             return definition.queuename + ("*" if definition.nameasprefix else "")
         case StepFunctionsSource():

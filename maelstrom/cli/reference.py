@@ -21,6 +21,28 @@ With `-o json` every command prints one JSON document on standard output (`logs`
 there; messages go to standard error. Names in JSON are without their project's prefix. A NAME on the command line may
 have the prefix, `shop_web`; it needs it, or `--project`, only where two projects have that name.
 
+## JSON
+
+What `-o json` prints has the fields of the API's answer, which [openapi.json](openapi.json) describes under these names
+in `components.schemas`. Fields may be added to them; none is taken away or renamed. Times are seconds since 1970.
+
+| Command | Prints |
+|---|---|
+| `put`, `project put`, `project rollback`, also with `--diff-only` | `Put`, with `projectfields` only where some change, without `warnings` |
+| `validate` | `{{"ok", "errors"}}`; each error has `file`, `line`, `path`, `message`, `hint`; if `ok`, there are none |
+| `project ls`, `project history` | list of `Project`, of `Revision` |
+| `project get` | the project in the form of [its file](project.schema.json) |
+| `project rm` | `Removed` |
+| `comp ls`, `comp restart` | list of `Component`, `Restarted` |
+| `es ls`, `es audit` | list of `EventSource`, `Audit` |
+| `es enable`, `es disable` | list of the names that were changed |
+| `es dlq ls`, `es dlq show` | list of `DeadLetterQueue`, of `DeadLetter` |
+| `es dlq redrive` | list of `Redrive` |
+| `cron run`, `cron runs` | `CronRun`, list of `CronRun` |
+| `ps`, `nodes`, `certs ls` | list of `Instance`, of `Node`, of `Certificate` |
+| `logs` | a `LogLine` per line |
+| `version` | `{{"client", "server", "node"}}`; where no server answers, `server` is null and `node` not there |
+
 ## Exit codes
 
 | Code | Meaning |

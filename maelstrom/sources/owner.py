@@ -23,6 +23,7 @@ from maelstrom.sources.record import SourceCounts, SourceRecord, SourceStatus
 log = logging.getLogger("maelstrom.sources")
 
 ELSEWHERE: frozenset[SourceType] = frozenset({"http", "cron"})  # worked by the gateway, and by `cron`
+RESTS = "rests for another {:.0f} s, as its component asked; `maelctl es enable` ends that"
 NOT_SERVED = "not served by this version"
 REPORT_SHARE, REPORT_SECONDS = 0.25, 2.0  # of a grace, and at most: left for the reports of what is cut
 
@@ -69,7 +70,9 @@ class SourceOwner:
     def _status(self, source: EventSource) -> SourceStatus:
         poller = self._pollers.get(source.key)
         if poller is not None:
-            return replace(poller.record.status(), capacity=poller.lease.capacity)
+            status = replace(poller.record.status(), capacity=poller.lease.capacity)
+            rest = poller.lease.paused_seconds() if status.state == "ok" else 0.0
+            return replace(status, reason=RESTS.format(rest)) if rest else status
         if not source.enabled:
             return SourceStatus("disabled", "", 0.0, SourceCounts())
         if source.type in ELSEWHERE or source.type in self._kinds:

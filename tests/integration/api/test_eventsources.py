@@ -17,7 +17,9 @@ SPLIT = SourceKey("shop", "split")
 SOURCES: dict[str, dict[str, dict[str, Any]]] = {
     "web": {
         "site": {"http": {"hostname": "shop.example", "pathprefix": "/a"}},
-        "nightly": {"cron": {"schedule": "15 3 * * *", "http": {"method": "GET", "path": "/nightly"}}},
+        "nightly": {
+            "cron": {"schedule": "15 3 * * *", "timezone": "UTC", "http": {"method": "GET", "path": "/nightly"}}
+        },
     },
     "jobs": {
         "orders": {"sqs": {"queuename": "orders", "path": "/orders", "nameasprefix": True}},
@@ -73,7 +75,7 @@ def test_list_has_every_field_of_the_interface(client: Client) -> None:
     limits = [rows["shop", name]["maxconcurrency"] for name in ("site", "nightly", "orders")]
     assert limits == [None, None, 10]
     described = [rows["shop", name]["description"] for name in ("site", "nightly", "orders")]
-    assert described == ["shop.example/a", "15 3 * * * /nightly", "orders*"]
+    assert described == ["shop.example/a", "CRON_TZ=UTC 15 3 * * * /nightly", "orders*"]
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from tests.fakes.api import line
 from tests.integration.cli.conftest import Ctl, Done
 from tests.support.admin import AdminThread
 
+DOCS = Path(maelstrom.__file__).parents[1] / "docs"
 PROJECT = """
 name: shop
 components:
@@ -545,3 +546,35 @@ def test_a_misspelt_command_is_told_what_may_be_meant(ctl: Ctl, written: list[st
     done = ctl(*written)
     assert done.code == 2
     assert f"No such command '{written[-1] if meant == 'ls' else written[0]}'. Did you mean '{meant}'?" in done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "schema"),
+    [
+        (["put"], "Put"),
+        (["put", "--diff-only"], "Put"),
+        (["project", "rollback", "shop", "1"], "Put"),
+        (["project", "ls"], "Project"),
+        (["project", "history", "shop"], "Revision"),
+        (["comp", "ls"], "Component"),
+        (["comp", "restart", "web"], "Restarted"),
+        (["es", "ls"], "EventSource"),
+        (["es", "audit", "split"], "Audit"),
+        (["ps"], "Instance"),
+        (["nodes"], "Node"),
+        (["project", "rm", "shop"], "Removed"),
+    ],
+)
+def test_json_has_the_fields_that_the_page_says(
+    shop: Ctl, threaded: AdminThread, arguments: list[str], schema: str
+) -> None:
+    threaded.node.instance_rows = [instance("ready")]
+    described = json.loads((DOCS / "openapi.json").read_text())["components"]["schemas"][schema]
+    page = (DOCS / "maelctl.md").read_text()
+    commands = [" ".join(arguments[:1]), " ".join(arguments[:2])]
+    assert any(f"`{command}`" in line and f"`{schema}`" in line for line in page.splitlines() for command in commands)
+    found = shop(*arguments, "--json").json()
+    rows = found if isinstance(found, list) else [found]
+    assert rows
+    for row in rows:
+        assert set(described["required"]) - {"projectfields", "warnings"} <= set(row) <= set(described["properties"])

@@ -212,9 +212,10 @@ async def test_what_an_open_poll_brings_in_a_pause_waits_for_its_end_and_is_work
         late = n.sqs.send("work", "b")
         await n.until(lambda: late.receives == 1, within=1)
         assert n.status.counts.in_flight == 0
+        assert (n.status.state, n.status.reason[:25]) == ("ok", "rests for another 100 s, ")
         await n.until(lambda: late.deleted)
         assert n.now == pytest.approx(100, abs=2)
-        assert late.receives == 1
+        assert (late.receives, n.status.reason) == (1, "")
 
 
 @in_virtual_time
