@@ -28,7 +28,7 @@ in `components.schemas`. Fields may be added to them; none is taken away or rena
 
 | Command | Prints |
 |---|---|
-| `put`, `project put`, `project rollback`, also with `--diff-only` | `Put`, with `projectfields` only where some change, without `warnings` |
+| `put`, `project put`, `project rollback` | `Put`, without `warnings`, `projectfields` only where some change |
 | `validate` | `{{"ok", "errors"}}`; each error has `file`, `line`, `path`, `message`, `hint`; if `ok`, there are none |
 | `project ls`, `project history` | list of `Project`, of `Revision` |
 | `project get` | the project in the form of [its file](project.schema.json) |
