@@ -30,7 +30,9 @@ class Scenario(NamedTuple):
 
 SCENARIOS = (
     Scenario("slots for all: 64 connections, limit 256", 64, 256),
-    Scenario("slots travel: 64 connections, limit 8", 64, 8),
+    Scenario("few slots: 64 connections, limit 8", 64, 8),
+    Scenario("one slot: 64 connections, limit 1", 64, 1),
+    Scenario("few slots, a long line: 512 connections, limit 8", 512, 8),
     Scenario("one connection", 1, 256),
 )
 

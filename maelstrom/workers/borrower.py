@@ -54,6 +54,7 @@ class Borrower:
         """They are taken out of the instance's limit already."""
         holding = self.holdings[instance.id]
         pool = holding.pool
+        self._wants.tell()
         self._send(["back", instance.id, slots, idle, _finite(instance.last_used), _ended(pool)])
         holding.told = None
         if instance.state != "ready" and not instance.limit:

@@ -94,13 +94,17 @@ class Lender:
         else:
             self._review(pool)
 
-    def unwant(self, branch: Branch, id: int) -> None:
-        """It left, or got a slot that the worker had. One that was granted meanwhile is at the worker's disposal."""
-        seeker = branch.seekers.get(id)
-        if seeker is not None:
-            branch.forget(seeker)
-            seeker.pool.withdraw(seeker)
-            self._review(seeker.pool)
+    def unwant(self, branch: Branch, *ids: int) -> None:
+        """They left, or got slots that the worker had. One that was granted meanwhile is at the worker's disposal."""
+        pools = set()
+        for id in ids:
+            seeker = branch.seekers.get(id)
+            if seeker is not None:
+                branch.forget(seeker)
+                seeker.pool.withdraw(seeker)
+                pools.add(seeker.pool)
+        for pool in pools:
+            self._review(pool)
 
     def back(self, branch: Branch, id: str, slots: int, idle: int, used: float | None, ended: int) -> None:
         """Slots of an instance are back, `idle` of them not in use before; `used`, `ended`: see `Pool.take_back`."""

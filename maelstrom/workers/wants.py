@@ -39,6 +39,8 @@ class Wants:
         self._next = 0
         self._tickets: dict[int, Ticket] = {}  # that ask, by what they are called in messages
         self._quiet: dict[LentPool, None] = {}  # pools that had quiet waiters when it was last looked
+        self._over: list[int] = []  # who ask no more, and the main process does not know
+        self._looks = False  # it will
 
     def comes(self, ticket: Ticket) -> None:
         """It waits from now on."""
@@ -48,9 +50,8 @@ class Wants:
             self._ask(ticket, now)
             return
         pool.quiet[ticket] = now
-        if not self._quiet:
-            self._later(QUIET_SECONDS / LOOKS, self._look)
         self._quiet[pool] = None
+        self._look_soon()
 
     def over(self, ticket: Ticket) -> None:
         """It has left, or got a slot that was here."""
@@ -59,7 +60,8 @@ class Wants:
             del pool.quiet[ticket]
         elif ticket in pool.asked:
             del pool.asked[ticket], self._tickets[ticket.id]
-            self._send(["unwant", ticket.id])
+            self._over.append(ticket.id)
+            self._look_soon()
 
     def answered(self, id: int) -> Ticket | None:
         """Whose request it was; None if that waits no more."""
@@ -71,6 +73,12 @@ class Wants:
     def again(self, ticket: Ticket) -> None:
         """What it was granted could not be used: it asks anew, as the last of all."""
         self._ask(ticket, self._monotonic())
+
+    def tell(self) -> None:
+        """Who asks no more: when anything else is said, or some ms later."""
+        if self._over:
+            self._send(["unwant", *self._over])
+            self._over.clear()
 
     def moved(self, pool: LentPool) -> None:
         """A slot has come or gone."""
@@ -94,7 +102,14 @@ class Wants:
         first = next(iter(pool.asked.values()), now)
         return now - first > ANSWER_SECONDS
 
+    def _look_soon(self) -> None:
+        if not self._looks:
+            self._looks = True
+            self._later(QUIET_SECONDS / LOOKS, self._look)
+
     def _look(self) -> None:
+        self._looks = False
+        self.tell()
         now = self._monotonic()
         due = now - QUIET_SECONDS * (LOOKS - 1) / LOOKS
         for pool in list(self._quiet):
@@ -106,9 +121,10 @@ class Wants:
             if not pool.quiet:
                 del self._quiet[pool]
         if self._quiet:
-            self._later(QUIET_SECONDS / LOOKS, self._look)
+            self._look_soon()
 
     def _ask(self, ticket: Ticket, now: float) -> None:
+        self.tell()
         pool = ticket.pool
         pool.quiet.pop(ticket, None)
         pool.asked[ticket] = pool.asked_at = now

@@ -4,7 +4,8 @@ and go. What it looks at, at each request that begins:
 - no container has more than its limit, whatever has become of the process that the request came by;
 - in one worker who came first is first;
 - between workers: a request that came more than QUIET_SECONDS after a waiting one may be begun before it elsewhere, but
-  each worker does so for no longer than a stint, the requests that have its slots then, and messages on their way.
+  each worker does so for no longer than a stint, the requests that have its slots then, and messages on their way or
+  not yet said.
 
 At the end everybody has been served and every slot is home.
 """
@@ -19,7 +20,7 @@ from functools import partial
 from itertools import count
 
 from maelstrom.workers.lent import STINT_SECONDS
-from maelstrom.workers.wants import QUIET_SECONDS
+from maelstrom.workers.wants import LOOKS, QUIET_SECONDS
 from tests.unit.workers.fleet import Caller, FakeWorker, Fleet
 
 LATENCY = 0.0005  # s, of a message at most
@@ -200,7 +201,7 @@ class Simulation:
 
     def _check_order(self, begun: Request) -> None:
         assert self.load is not None
-        most = STINT_SECONDS + self.load.seconds + 6 * LATENCY
+        most = STINT_SECONDS + QUIET_SECONDS / LOOKS + self.load.seconds + 6 * LATENCY
         for other in self.waiting:
             if other.worker is begun.worker:
                 if other.came < begun.came:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
+from maelstrom.workers.wants import LOOKS, QUIET_SECONDS
 from tests.unit.workers.fleet import NAME, Caller, FakeWorker, Fleet
 
 
@@ -47,7 +48,7 @@ def test_a_worker_that_alone_has_waiters_passes_slots_on_to_them_itself() -> Non
     fleet.settle()
     worker.end(first)
     assert second.instance is not None
-    fleet.settle()
+    fleet.wait(QUIET_SECONDS / LOOKS)
     assert len(fleet.pool.queue) == 1
     worker.end(second)
     assert third.instance is not None
@@ -83,7 +84,7 @@ def test_a_worker_keeps_what_it_has_again_when_those_who_waited_elsewhere_have_l
     fleet.settle()
     assert one.pool.pressed
     other.leave(waiting)
-    fleet.settle()
+    fleet.wait(QUIET_SECONDS / LOOKS)
     assert not one.pool.pressed
     one.end(working)
     assert one.outbox == []

@@ -72,6 +72,7 @@ def test_a_worker_that_others_wait_for_gives_all_that_it_had_back_within_a_stint
     fleet.wait(2 * ANSWER_SECONDS)
     asked(one, 900)
     one.leave(first)
+    one.borrower._wants.tell()
     asked(other, had)
     fleet.settle()
     assert list(fleet.pool.queue) == list(other.branch.seekers.values())
@@ -106,7 +107,7 @@ def test_who_is_quiet_waits_in_the_line_of_all_when_its_time_is_over() -> None:
     asked(other)
     fleet.settle()
     one.leave(quiet)
-    fleet.settle()
+    fleet.wait(QUIET_SECONDS / LOOKS)
     assert len(fleet.pool.queue) == 2  # one of each
 
 
