@@ -64,6 +64,7 @@ class Gateway:
         self.access = access
         self.monotonic = monotonic
         self.inside = inside
+        self.held_inside = 0  # bytes of the bodies of its requests
         self.doorkeeper = Doorkeeper(callers, monotonic)
         self.routes: RouteTable[Route] = RouteTable.build(())
         self.epoch = 0  # rises with each change of the routes: what a connection remembers is then void

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("maelstrom.gateway")
 
 MAX_BODY: Final = 1 << 20  # bytes
+MAX_HELD: Final = 32 << 20  # bytes of all such bodies together: any container may send some, on many connections
 SECONDS: Final = 30.0  # for the whole of it; a handler has shorter times of its own
 
 
@@ -69,8 +70,11 @@ class InsideExchange:
     def body(self, data: bytes) -> None:
         self._body.append(data)
         self._size += len(data)
+        self.client.gateway.held_inside += len(data)
         if self._size > MAX_BODY:
             self.fail(_too_large())
+        elif self.client.gateway.held_inside > MAX_HELD:
+            self.fail(Unavailable("too many requests to this node are open"))
         elif self.client.body is None:
             self._run()
 
@@ -87,8 +91,10 @@ class InsideExchange:
         except MaelstromError as refusal:
             error = refusal
         except Exception:
-            log.exception("a request to this node failed", extra={"path": head.first.path[:40].decode("latin-1")})
+            log.exception("a request to this node failed")
             error = Unavailable("an internal error of the node; its log has more")
+        finally:
+            self._free()
         self._task = None
         self._answer(error)
 
@@ -122,6 +128,10 @@ class InsideExchange:
         if task is not None:
             task.cancel()
 
+    def _free(self) -> None:
+        self.client.gateway.held_inside -= self._size
+        self._size = 0
+
     def _answer(self, error: MaelstromError | None) -> None:
         client = self.client
         if client.exchange is not self:
@@ -138,6 +148,8 @@ class InsideExchange:
 
     def _count(self, status: int, code: str) -> None:
         """Not in the access log: these paths hold secrets."""
+        if self._task is None:  # else it has the body, and ends later
+            self._free()
         stats = self.client.gateway.stats.component("")
         stats.count(status, self.client.gateway.monotonic() - self._started)
         if code:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from maelstrom.gateway import InsideRequest
-from maelstrom.gateway.inside import MAX_BODY
+from maelstrom.gateway.inside import MAX_BODY, MAX_HELD
 from maelstrom.model.errors import AwsUnavailable, InvalidTaskToken, MethodNotAllowed, OutputRefused, TaskGone
 from tests.integration.gateway.world import World, request
 from tests.support.wait import eventually
@@ -67,6 +67,25 @@ async def test_a_body_in_pieces_and_chunks_is_put_together_and_the_connection_go
     caller.send(b"GET / HTTP/1.1\r\nHost: n\r\n\r\n" + ASK + b"\r\n" + b"GET / HTTP/1.1\r\nHost: n\r\n\r\n")
     assert [(await caller.answer()).status for _ in range(3)] == [200, 204, 200]
     assert handler.asked[1].body == b""
+
+
+async def test_bodies_that_are_kept_are_bounded_together_and_count_until_their_handler_ends(
+    gate: World, handler: Handler
+) -> None:
+    handler.slow = True
+    size = 1_000_000
+    callers = [await gate.caller(gate.internal) for _ in range(MAX_HELD // size + 1)]
+    for number, caller in enumerate(callers):
+        caller.send(ASK + b"Content-Length: %d\r\n\r\n" % size + bytes(size - number % 2))  # half of them are whole
+    await eventually(lambda: any(caller.reader._buffer for caller in callers))  # type: ignore[attr-defined]
+    answers = [await caller.answer() for caller in callers if caller.reader._buffer]  # type: ignore[attr-defined]
+    assert {(answer.status, answer.code) for answer in answers} == {(503, "unavailable")}
+    assert gate.gateway.held_inside <= MAX_HELD
+    gate.leave()
+    await eventually(lambda: not gate.internal.connections)
+    assert 0 < gate.gateway.held_inside == sum(len(asked.body) for asked in handler.asked)
+    handler.done.set()
+    await eventually(lambda: not gate.gateway.held_inside)
 
 
 async def test_the_public_listener_has_no_such_paths(gate: World, handler: Handler) -> None:
