@@ -113,18 +113,23 @@ def test_rules_and_certificates_arrive_as_they_are() -> None:
     assert rules_of(second[1]) == rules
 
 
+def counters(stats: GatewayStats | ComponentStats) -> list[str]:
+    """Compiled classes have no slots that could be asked. `requests` is a sum."""
+    return [n for n in dir(stats) if n[0] != "_" and n != "requests" and not callable(getattr(stats, n))]
+
+
 def test_every_counter_is_told() -> None:
     total, worker = GatewayStats(), GatewayStats()
     for stats in (worker, worker.component("x")):
-        for name in type(stats).__slots__:
+        for name in counters(stats):
             value = getattr(stats, name)
             if isinstance(value, int | float):
                 setattr(stats, name, 7)
             elif name not in ("components", "codes"):
                 value["some"] = 7
     counts.add(total, counts.take(worker), 0)
-    assert {name for name in GatewayStats.__slots__ if not getattr(total, name)} == set()
-    assert {name for name in ComponentStats.__slots__ if not getattr(total.components["x"], name)} == {"codes"}
+    assert {name for name in counters(total) if not getattr(total, name)} == set()
+    assert {name for name in counters(total.components["x"]) if not getattr(total.components["x"], name)} == {"codes"}
 
 
 def test_counters_are_added_up_and_connections_are_those_that_are_open() -> None:
