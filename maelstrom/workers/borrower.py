@@ -146,10 +146,16 @@ class Borrower:
             return
         pool.press(pressed or self._leaving)
         if pressed:
+            self.idle(component)
+        else:
+            self._wants.look_for_more(pool)
+
+    def idle(self, component: str) -> None:
+        """Somebody else could use more."""
+        pool = self.pools.get(component)
+        if pool is not None:
             for instance in pool.instances:
                 self._give_back_idle(instance)
-        else:
-            self._wants.alone(pool)
 
     def leave(self) -> None:
         """This worker drains: it keeps nothing that it does not use."""

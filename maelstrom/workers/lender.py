@@ -20,6 +20,7 @@ from maelstrom.workers.messages import Message
 Host = tuple[str, int]
 
 NEVER: Final = -inf
+NOBODY: Final = 0  # waits for what is granted
 EXTRA_MOST: Final = 1024  # slots lent at once beyond those that were asked for
 
 
@@ -31,6 +32,7 @@ class Lender:
         self._find = find
         self.monotonic = monotonic
         self.branches: list[Branch] = []
+        self._hungry: dict[Pool, tuple[Branch, int]] = {}  # who last looked for more, and found nothing
 
     # workers that come and go
 
@@ -106,13 +108,36 @@ class Lender:
         for pool in pools:
             self._review(pool)
 
+    def more(self, branch: Branch, component: str, wanted: int) -> None:
+        """So many wait there quietly: half of what nobody uses is lent, or looked for with the others."""
+        pool = self._find(component)
+        if pool is None or pool.queue or pool.draining:
+            return  # nothing is free
+        instance = min((one for one in pool.instances if one.accepts), key=lambda one: one.in_flight, default=None)
+        if instance is None:
+            self._hungry[pool] = branch, wanted
+            for other in self.branches:
+                if other is not branch and pool in other.borrows:
+                    other.send(["idle", component])
+            return
+        loan = self._loan(branch, pool, instance)
+        slots = min(wanted, (instance.limit - instance.in_flight + 1) // 2)
+        pool.lend(instance, slots)
+        loan.slots += slots
+        branch.send(["grant", instance.id, NOBODY, slots - 1, loan.doubts])
+
     def back(self, branch: Branch, id: str, slots: int, idle: int, used: float | None, ended: int) -> None:
         """Slots of an instance are back, `idle` of them not in use before; `used`, `ended`: see `Pool.take_back`."""
         loan = branch.loans.get(id)
         if loan is None:
             return
         loan.not_used(max(0, loan.spare - idle))
+        pool = loan.pool
         self._take_back(branch, loan, min(slots, loan.slots), NEVER if used is None else used, ended)
+        if idle and pool in self._hungry:
+            hungry, wanted = self._hungry.pop(pool)
+            if hungry in self.branches:
+                self.more(hungry, pool.component.key.full_name, wanted)
         if loan.gone and not loan.slots:
             branch.loans.pop(id, None)
 
@@ -149,14 +174,7 @@ class Lender:
         """A waiter's turn has come: the slot is lent, and more with it if nobody waits."""
         branch, pool = seeker.branch, seeker.pool
         branch.forget(seeker)
-        loan = branch.loans.get(instance.id)
-        if loan is None:
-            loan = branch.loans[instance.id] = Loan(branch, pool, instance)
-            instance.links.add(loan)
-            branch.borrows.add(pool)
-        if loan.ready_at != instance.ready_at:
-            loan.ready_at = instance.ready_at
-            branch.send(_introduction(pool, instance))
+        loan = self._loan(branch, pool, instance)
         loan.slots += 1
         extra = self._extra(pool, loan)
         if extra:
@@ -165,6 +183,17 @@ class Lender:
             loan.not_used(loan.spare + extra)
         branch.send(["grant", instance.id, seeker.id, extra, loan.doubts])
         self._review(pool)
+
+    def _loan(self, branch: Branch, pool: Pool, instance: Instance) -> Loan:
+        loan = branch.loans.get(instance.id)
+        if loan is None:
+            loan = branch.loans[instance.id] = Loan(branch, pool, instance)
+            instance.links.add(loan)
+            branch.borrows.add(pool)
+        if loan.ready_at != instance.ready_at:
+            loan.ready_at = instance.ready_at
+            branch.send(_introduction(pool, instance))
+        return loan
 
     def _take_back(self, branch: Branch, loan: Loan, slots: int, used: float, ended: int = 0) -> None:
         loan.slots -= slots
@@ -195,6 +224,7 @@ class Lender:
 
     def forget_closed(self) -> None:
         """What was kept of components that are removed."""
+        self._hungry = {pool: found for pool, found in self._hungry.items() if not pool.closed}
         for branch in self.branches:
             kept = {loan.pool for loan in branch.loans.values()}
             gone = {pool for pool in branch.borrows if pool.closed and pool not in kept}

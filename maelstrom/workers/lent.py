@@ -64,7 +64,7 @@ class LentPool(Pool):
     """A pool of lent slots. `instance.limit` is how many of its slots this worker has."""
 
     __slots__ = (
-        *("_borrower", "_had", "asked", "asked_at", "pressed", "quiet", "short_at"),
+        *("_borrower", "_had", "asked", "looked_at", "pressed", "quiet", "short_at"),
         *("tickets", "told_quiet", "told_served", "turn"),
     )
 
@@ -77,7 +77,7 @@ class LentPool(Pool):
         self.short_at = float("-inf")  # monotonic; when there was last too little
         self.tickets: dict[Waiter, Ticket] = {}
         self.asked: dict[Ticket, float] = {}  # who waits in the main process's line, and since when
-        self.asked_at = float("-inf")  # monotonic; when somebody last began to
+        self.looked_at = float("-inf")  # monotonic; when it was last looked for more
         self.quiet: dict[Ticket, float] = {}  # who waits here only
         self.told_quiet = 0  # what the main process knows of that
         self.told_served = 0  # of `served`

@@ -78,6 +78,7 @@ class Seat:
         self._handlers: dict[str, Callable[..., None]] = {
             "want": lender.want,
             "unwant": lender.unwant,
+            "more": lender.more,
             "back": lender.back,
             "suspect": lender.suspect,
             "told": lender.told,

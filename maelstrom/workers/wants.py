@@ -6,8 +6,8 @@ waits here is quiet already, or has asked and not been answered at once. Obligat
 
 - Who asks is older than all who are quiet in the same pool. So grants, which go to those who ask, keep the order.
 - Nobody is quiet for more than QUIET_SECONDS, or without a slot in use here.
-- If all are quiet, one of them asks when a slot comes or goes, when nobody waits elsewhere any more, and else a few
-  times in QUIET_SECONDS: so slots that are free elsewhere are found.
+- If all are quiet, *more* slots are looked for when one comes or goes, when nobody waits elsewhere any more, and else
+  a few times in QUIET_SECONDS: so what is free elsewhere is found. For this nobody has to give up what he needs.
 
 Pure: times are handed in, and what is due is called by whoever has a clock.
 """
@@ -82,16 +82,17 @@ class Wants:
 
     def moved(self, pool: LentPool) -> None:
         """A slot has come or gone."""
-        if pool.quiet and not pool.asked:
-            self._ask(next(iter(pool.quiet)), self._monotonic())
         while pool.quiet and not pool.in_flight:
             self._ask(next(iter(pool.quiet)), self._monotonic())
+        self.look_for_more(pool)
 
-    def alone(self, pool: LentPool) -> None:
-        """Nobody waits elsewhere any more: perhaps something is free there."""
+    def look_for_more(self, pool: LentPool) -> None:
+        """Perhaps some are free elsewhere."""
         now = self._monotonic()
-        if pool.quiet and not pool.asked and now - pool.asked_at > ANSWER_SECONDS:
-            self._ask(next(iter(pool.quiet)), now)
+        if pool.quiet and not pool.asked and now - pool.looked_at > ANSWER_SECONDS:
+            pool.looked_at = now
+            self.tell()
+            self._send(["more", pool.component.key.full_name, len(pool.quiet)])
 
     @staticmethod
     def _may_be_quiet(pool: LentPool, now: float) -> bool:
@@ -115,9 +116,10 @@ class Wants:
         for pool in list(self._quiet):
             while pool.quiet:
                 ticket, came = next(iter(pool.quiet.items()))
-                if came > due and pool.asked:
+                if came > due:
                     break
                 self._ask(ticket, now)
+            self.look_for_more(pool)
             if not pool.quiet:
                 del self._quiet[pool]
         if self._quiet:
@@ -127,7 +129,7 @@ class Wants:
         self.tell()
         pool = ticket.pool
         pool.quiet.pop(ticket, None)
-        pool.asked[ticket] = pool.asked_at = now
+        pool.asked[ticket] = now
         self._next += 1
         ticket.id = self._next
         self._tickets[ticket.id] = ticket

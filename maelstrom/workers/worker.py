@@ -66,6 +66,7 @@ class Worker:
             "grant": self._borrower.grant,
             "refuse": self._borrower.refuse,
             "press": self._borrower.press,
+            "idle": self._borrower.idle,
             "recall": self._borrower.recall,
             "gone": self._borrower.gone,
         }

@@ -135,6 +135,7 @@ class FakeWorker:
             "grant": self.borrower.grant,
             "refuse": self.borrower.refuse,
             "press": self.borrower.press,
+            "idle": self.borrower.idle,
             "recall": self.borrower.recall,
             "gone": self.borrower.gone,
         }[kind](*rest)
@@ -181,6 +182,7 @@ class Fleet:
         {
             "want": self.lender.want,
             "unwant": self.lender.unwant,
+            "more": self.lender.more,
             "back": self.lender.back,
             "suspect": self.lender.suspect,
             "told": self.lender.told,
