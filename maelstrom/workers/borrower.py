@@ -112,22 +112,22 @@ class Borrower:
         instance.woken = woken
         instance.receipt = Receipt(phases)
 
-    def grant(self, id: str, ticket_id: int, extra: int, doubts: int) -> None:
+    def grant(self, id: str, waiter: int, extra: int, doubts: int) -> None:
         """One slot for a waiter and some more. `doubts`: how many of ours had been heard when it was lent."""
-        ticket = self._wants.answered(ticket_id)
+        asking = self._wants.answered(waiter)
         holding = self.holdings.get(id)
         if holding is None or holding.instance.state != "ready" or doubts < holding.doubts:
             self._send(["back", id, 1 + extra, 1 + extra, None, 0])
-            if ticket is not None:
-                self._wants.again(ticket)
+            if asking is not None:
+                self._wants.again(*asking)
             return
         instance, pool = holding.instance, holding.pool
         holding.told = None
         instance.suspect = False
         instance.limit += 1 + extra
         had = pool.in_flight
-        if ticket is not None:
-            pool.serve(ticket, instance)
+        if asking is not None:
+            pool.serve(asking[1], instance)
         if not (pool.pressed and pool.component.definition.fairness):
             pool.grant()
         pool.came(had, self._monotonic())
@@ -135,10 +135,11 @@ class Borrower:
             self._give_back_idle(instance)
         self._wants.moved(pool)
 
-    def refuse(self, ticket_id: int, code: str, message: str, hint: str, fields: dict[str, Any]) -> None:
-        ticket = self._wants.answered(ticket_id)
-        if ticket is not None:
-            ticket.pool.refuse(ticket, error_of(code, message, hint, fields))
+    def refuse(self, waiter: int, code: str, message: str, hint: str, fields: dict[str, Any]) -> None:
+        asking = self._wants.answered(waiter)
+        if asking is not None:
+            pool, refused = asking
+            pool.refuse(refused, error_of(code, message, hint, fields))
 
     def press(self, component: str, pressed: bool) -> None:
         pool = self.pools.get(component)

@@ -1,4 +1,4 @@
-"""A pool of lent slots, and the tickets of those who wait in it. The pool's own rules hold; what must be told is told.
+"""A pool of lent slots. The pool's own rules hold; what must be told is told.
 
 Pure. It must not know what is sent.
 """
@@ -19,11 +19,11 @@ STINT_SECONDS: Final = 0.02  # in which a worker gives back all that it has, if 
 class Desk(Protocol):
     """`borrower.Borrower`, as its pools see it."""
 
-    def comes(self, ticket: Ticket) -> None:
+    def comes(self, pool: LentPool, waiter: Waiter) -> None:
         """It waits from now on."""
         ...
 
-    def over(self, ticket: Ticket) -> None:
+    def over(self, pool: LentPool, waiter: Waiter) -> None:
         """It waits no more, and the main process does not know yet."""
         ...
 
@@ -34,38 +34,12 @@ class Desk(Protocol):
     def doubts(self, instance: Instance) -> None: ...
 
 
-class Ticket:
-    """A waiter in a worker's pool: whoever serves it, both queues know."""
-
-    __slots__ = ("id", "patient", "pool", "waiter")
-
-    def __init__(self, pool: LentPool, waiter: Waiter) -> None:
-        self.pool = pool
-        self.id = 0  # what it is called in messages, when there are any
-        self.waiter = waiter
-        self.patient = waiter.patient
-
-    def granted(self, instance: Instance) -> None:
-        self.pool.served_here(self)
-        self.waiter.granted(instance)
-
-    def refused(self, error: MaelstromError) -> None:
-        self.pool.served_here(self)
-        self.waiter.refused(error)
-
-    def seconds_left(self) -> float:
-        return self.waiter.seconds_left()
-
-    def fairness_key(self, by: str) -> bytes:
-        return self.waiter.fairness_key(by)
-
-
 class LentPool(Pool):
-    """A pool of lent slots. `instance.limit` is how many of its slots this worker has."""
+    """`instance.limit` is how many of its slots this worker has."""
 
     __slots__ = (
         *("_borrower", "_had", "asked", "looked_at", "pressed", "quiet", "short_at"),
-        *("tickets", "told_quiet", "told_served", "turn"),
+        *("told_quiet", "told_served", "turn"),
     )
 
     def __init__(self, component: Component, borrower: Desk) -> None:
@@ -75,10 +49,9 @@ class LentPool(Pool):
         self.turn = float("-inf")  # monotonic; from then on the next slot that is free is for others
         self._had = 1  # slots, since it is pressed
         self.short_at = float("-inf")  # monotonic; when there was last too little
-        self.tickets: dict[Waiter, Ticket] = {}
-        self.asked: dict[Ticket, float] = {}  # who waits in the main process's line, and since when
+        self.asked: dict[Waiter, tuple[float, int]] = {}  # who waits in the main process, too: since, as whom
         self.looked_at = float("-inf")  # monotonic; when it was last looked for more
-        self.quiet: dict[Ticket, float] = {}  # who waits here only
+        self.quiet: dict[Waiter, float] = {}  # who waits here only, and since when
         self.told_quiet = 0  # what the main process knows of that
         self.told_served = 0  # of `served`
 
@@ -101,27 +74,42 @@ class LentPool(Pool):
         return True
 
     def withdraw(self, waiter: Waiter) -> bool:
-        ticket = self.tickets.get(waiter)
-        if ticket is None:
-            return False
-        self.served_here(ticket)
-        return super().withdraw(ticket)
+        waited = super().withdraw(waiter)
+        if waited:
+            self._borrower.over(self, waiter)
+        return waited
 
     def suspect(self, instance: Instance) -> None:
         if instance.state == "ready" and not instance.suspect:
             instance.suspect = True
             self._borrower.doubts(instance)
 
+    def grant(self) -> None:
+        over = self._borrower.over
+        while self.queue:
+            instance = min((i for i in self.instances if i.accepts), key=_in_flight, default=None)
+            if instance is None:
+                return
+            waiter = next(iter(self.queue)) if self._lanes is None else self._lanes.take()
+            del self.queue[waiter]
+            over(self, waiter)
+            instance.in_flight += 1
+            self.in_flight += 1
+            waiter.granted(instance)
+
+    def refuse_all(self, error: MaelstromError) -> None:
+        for waiter in self.queue:
+            self._borrower.over(self, waiter)
+        super().refuse_all(error)
+
     def _enqueue(self, waiter: Waiter) -> None:
-        ticket = Ticket(self, waiter)
-        super()._enqueue(ticket)
-        self.tickets[waiter] = ticket
-        self._borrower.comes(ticket)
+        super()._enqueue(waiter)
+        self._borrower.comes(self, waiter)
 
     def _check_deadline(self, waiter: Waiter, lane: Lane) -> None:
         """Only the main process knows how many slots there will be."""
 
-    # what the borrower and the tickets call
+    # what the borrower calls
 
     def press(self, pressed: bool) -> None:
         if pressed and not self.pressed:
@@ -134,23 +122,20 @@ class LentPool(Pool):
         first = now + STINT_SECONDS / max(1, self._had)
         self.turn = min(self.turn, first) if had else first
 
-    def served_here(self, ticket: Ticket) -> None:
-        """It waits no more, and the main process does not know yet."""
-        self.tickets.pop(ticket.waiter, None)
-        self._borrower.over(ticket)
-
-    def serve(self, ticket: Ticket, instance: Instance) -> None:
+    def serve(self, waiter: Waiter, instance: Instance) -> None:
         """The slot that the main process granted to this very waiter."""
-        self.tickets.pop(ticket.waiter, None)
-        super().withdraw(ticket)
+        super().withdraw(waiter)
         instance.in_flight += 1
         self.in_flight += 1
-        ticket.waiter.granted(instance)
+        waiter.granted(instance)
 
-    def refuse(self, ticket: Ticket, error: MaelstromError) -> None:
-        self.tickets.pop(ticket.waiter, None)
-        super().withdraw(ticket)
-        ticket.waiter.refused(error)
+    def refuse(self, waiter: Waiter, error: MaelstromError) -> None:
+        super().withdraw(waiter)
+        waiter.refused(error)
+
+
+def _in_flight(instance: Instance) -> int:
+    return instance.in_flight
 
 
 def _nothing(pool: Pool) -> None:

@@ -18,7 +18,8 @@ from collections.abc import Callable
 from math import isfinite
 from typing import Final
 
-from maelstrom.workers.lent import LentPool, Ticket
+from maelstrom.activation.pool import Waiter
+from maelstrom.workers.lent import LentPool
 from maelstrom.workers.messages import Message
 
 QUIET_SECONDS: Final = 0.02
@@ -37,42 +38,42 @@ class Wants:
         self._monotonic = monotonic
         self._later = later
         self._next = 0
-        self._tickets: dict[int, Ticket] = {}  # that ask, by what they are called in messages
+        self._asking: dict[int, tuple[LentPool, Waiter]] = {}  # by what they are called in messages
         self._quiet: dict[LentPool, None] = {}  # pools that had quiet waiters when it was last looked
         self._over: list[int] = []  # who ask no more, and the main process does not know
         self._looks = False  # it will
 
-    def comes(self, ticket: Ticket) -> None:
+    def comes(self, pool: LentPool, waiter: Waiter) -> None:
         """It waits from now on."""
-        pool = ticket.pool
         now = pool.short_at = self._monotonic()
         if not self._may_be_quiet(pool, now):
-            self._ask(ticket, now)
+            self._ask(pool, waiter, now)
             return
-        pool.quiet[ticket] = now
+        pool.quiet[waiter] = now
         self._quiet[pool] = None
         self._look_soon()
 
-    def over(self, ticket: Ticket) -> None:
+    def over(self, pool: LentPool, waiter: Waiter) -> None:
         """It has left, or got a slot that was here."""
-        pool = ticket.pool
-        if ticket in pool.quiet:
-            del pool.quiet[ticket]
-        elif ticket in pool.asked:
-            del pool.asked[ticket], self._tickets[ticket.id]
-            self._over.append(ticket.id)
+        if waiter in pool.quiet:
+            del pool.quiet[waiter]
+        elif waiter in pool.asked:
+            _, id = pool.asked.pop(waiter)
+            del self._asking[id]
+            self._over.append(id)
             self._look_soon()
 
-    def answered(self, id: int) -> Ticket | None:
+    def answered(self, id: int) -> tuple[LentPool, Waiter] | None:
         """Whose request it was; None if that waits no more."""
-        ticket = self._tickets.pop(id, None)
-        if ticket is not None:
-            del ticket.pool.asked[ticket]
-        return ticket
+        found = self._asking.pop(id, None)
+        if found is not None:
+            pool, waiter = found
+            del pool.asked[waiter]
+        return found
 
-    def again(self, ticket: Ticket) -> None:
+    def again(self, pool: LentPool, waiter: Waiter) -> None:
         """What it was granted could not be used: it asks anew, as the last of all."""
-        self._ask(ticket, self._monotonic())
+        self._ask(pool, waiter, self._monotonic())
 
     def tell(self) -> None:
         """Who asks no more: when anything else is said, or some ms later."""
@@ -83,7 +84,7 @@ class Wants:
     def moved(self, pool: LentPool) -> None:
         """A slot has come or gone."""
         while pool.quiet and not pool.in_flight:
-            self._ask(next(iter(pool.quiet)), self._monotonic())
+            self._ask(pool, next(iter(pool.quiet)), self._monotonic())
         self.look_for_more(pool)
 
     def look_for_more(self, pool: LentPool) -> None:
@@ -100,8 +101,9 @@ class Wants:
             return False
         if pool.quiet or pool.pressed:
             return True
-        first = next(iter(pool.asked.values()), now)
-        return now - first > ANSWER_SECONDS
+        for since, _ in pool.asked.values():
+            return now - since > ANSWER_SECONDS
+        return False
 
     def _look_soon(self) -> None:
         if not self._looks:
@@ -115,27 +117,25 @@ class Wants:
         due = now - QUIET_SECONDS * (LOOKS - 1) / LOOKS
         for pool in list(self._quiet):
             while pool.quiet:
-                ticket, came = next(iter(pool.quiet.items()))
+                waiter, came = next(iter(pool.quiet.items()))
                 if came > due:
                     break
-                self._ask(ticket, now)
+                self._ask(pool, waiter, now)
             self.look_for_more(pool)
             if not pool.quiet:
                 del self._quiet[pool]
         if self._quiet:
             self._look_soon()
 
-    def _ask(self, ticket: Ticket, now: float) -> None:
+    def _ask(self, pool: LentPool, waiter: Waiter, now: float) -> None:
         self.tell()
-        pool = ticket.pool
-        pool.quiet.pop(ticket, None)
-        pool.asked[ticket] = now
+        pool.quiet.pop(waiter, None)
         self._next += 1
-        ticket.id = self._next
-        self._tickets[ticket.id] = ticket
+        pool.asked[waiter] = now, self._next
+        self._asking[self._next] = pool, waiter
         component = pool.component
         by = component.definition.fairness
-        key = ticket.fairness_key(by).decode("latin-1") if by else ""
-        deadline = now + ticket.seconds_left()
+        key = waiter.fairness_key(by).decode("latin-1") if by else ""
+        deadline = now + waiter.seconds_left()
         told = deadline if isfinite(deadline) else None
-        self._send(["want", component.key.full_name, ticket.id, ticket.patient, told, key])
+        self._send(["want", component.key.full_name, self._next, waiter.patient, told, key])

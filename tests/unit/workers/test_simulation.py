@@ -55,11 +55,12 @@ def frees_at_once(lender: Lender, branch: Branch, held: object) -> int:
     return SETTLE(lender, branch, {})
 
 
-def serves_the_last(pool: Pool) -> None:
+def serves_the_last(pool: LentPool) -> None:
     """Who came last is first."""
     while pool.queue and (free := [one for one in pool.instances if one.accepts]):
         waiter = next(reversed(pool.queue))
         del pool.queue[waiter]
+        pool._borrower.over(pool, waiter)
         free[0].in_flight += 1
         pool.in_flight += 1
         waiter.granted(free[0])
