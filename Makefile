@@ -1,7 +1,7 @@
 # Everything below works from a fresh clone; `make` alone lists the targets.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test test-compiled lint format docs pins fuzz soak faults bench-gateway bench-http2 bench-cold-start bench-leases bench-sources bench-idle bench-upgrade bench-queue bench-workers simulate clean
+.PHONY: help demo demo-stop test test-compiled lint format docs pins fuzz soak faults bench-gateway bench-http2 bench-cold-start bench-leases bench-sources bench-idle bench-upgrade bench-queue bench-workers simulate try-systemd clean
 
 # The first interpreter that is new enough; the tools make their own environment with it.
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -55,6 +55,10 @@ soak:  ## bodies of GIB=5 GiB and events for MINUTES=60 through the gateway, its
 faults:  ## three real nodes under random faults; MINUTES=10, SEED=… plays the same again
 	$(READY)
 	$(RUN) tests.cluster --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+try-systemd:  ## examples/systemd with a real systemd, in a container; root, debootstrap and the network are needed
+	$(READY)
+	$(RUN) tests.systemd
 
 bench-gateway:  ## the gateway, also compiled, beside nginx, HAProxy, Caddy and Go
 	$(READY)
