@@ -17,6 +17,7 @@ FIRST_PAUSE = 0.001
 SHARE_OF_WAIT = 0.02  # a pause is at most this share of the time already waited: what polling costs is bounded by it
 LEAST_CAP = 0.004
 MOST_CAP = 0.05
+LONG_SECONDS = 0.2  # a try that is given up so late was waiting for an answer
 BAD_ANSWER_CAP = 0.25  # the application is up and says that it is not ready yet
 
 
@@ -99,6 +100,11 @@ class _Wait:
         try:
             async with asyncio.timeout(TRY_SECONDS):
                 answer = await get(self._address, self._path)
+        except asyncio.CancelledError:  # the time for all tries is over: what was seen before is not what is wrong
+            waited = time.monotonic() - tried
+            if waited > LONG_SECONDS:
+                self.last = f"no answer within {waited:.1f} s"
+            raise
         except NotOpen as error:
             self._opened = None
             self.last = str(error)

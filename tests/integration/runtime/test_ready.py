@@ -147,6 +147,14 @@ async def test_time_runs_out_with_what_was_seen_last() -> None:
     assert not raised.value.ended
 
 
+async def test_a_server_that_opens_and_says_nothing_is_not_told_as_one_that_was_not_there() -> None:
+    address = free_address()
+    waiting = asyncio.create_task(outcome(address, asyncio.Event(), 0.6))
+    await asyncio.sleep(0)
+    async with server(lambda _: never(), address):
+        assert (await waiting).last_probe.startswith("no answer within 0.")
+
+
 async def test_the_end_of_the_container_ends_the_wait_even_while_a_stranger_answers() -> None:
     """F121: the engine gives the address of a dead container to the next one."""
     ended = asyncio.Event()
@@ -159,9 +167,9 @@ async def test_the_end_of_the_container_ends_the_wait_even_while_a_stranger_answ
     assert "exited" in str(error)
 
 
-async def outcome(address: Address, ended: asyncio.Event) -> ReadyTimeout:
+async def outcome(address: Address, ended: asyncio.Event, seconds: float = 30) -> ReadyTimeout:
     with pytest.raises(ReadyTimeout) as raised:
-        await wait_ready(address, "/", seconds=30, ended=ended)
+        await wait_ready(address, "/", seconds=seconds, ended=ended)
     return raised.value
 
 
