@@ -18,6 +18,7 @@ from maelstrom.plan import certificates as plan
 log = logging.getLogger("maelstrom.certificates")
 
 ASKED_AT_ONCE: Final = 5  # between two looks at what is to be ordered, which is not to wait
+REST_SECONDS: Final = 900.0  # an authority that could not say is not asked for the next host at once
 
 
 class RenewalTimes:
@@ -37,12 +38,15 @@ class RenewalTimes:
         self._now = now
         self._random = random
         self._ask_at: dict[str, float] = {}  # by the certificate's serial number
+        self._rest_until = 0.0
 
     async def look(self, certificates: Mapping[str, Certificate], states: Mapping[str, IssuedState]) -> None:
         """Asks for those of hosts whose turn it is, and keeps what was said in the database."""
         known = {one.serial for one in certificates.values()}
         self._ask_at = {serial: at for serial, at in self._ask_at.items() if serial in known}
         now = self._now()
+        if now < self._rest_until:
+            return
         waiting = [
             (host, one)
             for host, one in certificates.items()
@@ -54,7 +58,8 @@ class RenewalTimes:
                 window = await self._ask(one)
             except AcmeFailed as error:
                 log.debug("an authority did not say when to renew: %s", error.message, extra={"host": host})
-                return  # it is away, or in trouble
+                self._rest_until = now + REST_SECONDS
+                return
             self._ask_at[one.serial] = now + plan.ask_again(window)
             if window is not None and self._role.held:
                 await self._keep(states[host], window)

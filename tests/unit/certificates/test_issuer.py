@@ -331,9 +331,14 @@ async def test_an_authority_that_is_away_is_not_asked_for_one_host_after_the_oth
     await world.issuer.order_due()
     world.clock[0] += 7 * 3600
     world.authority.failure = AcmeFailed("away", code_of_authority="unreachable", retry_after=0.0)
-    await world.issuer.order_due()
+    for _ in range(3):
+        await world.issuer.order_due()
     assert world.authority.asked[2:] == ["a.test"]
     assert world.issuer.states["a.test"].error == ""
+    world.authority.failure = None
+    world.clock[0] += 901
+    await world.issuer.order_due()
+    assert world.authority.asked[3:] == ["b.test"]
 
 
 async def test_nobody_orders_without_the_role(world: World) -> None:
