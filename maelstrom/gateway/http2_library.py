@@ -10,7 +10,7 @@ from typing import Final
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import InformationalResponseReceived, RequestReceived, ResponseReceived
-from hyperframe.frame import SettingsFrame
+from hyperframe.frame import Frame, SettingsFrame
 
 from maelstrom.gateway.http2_frames import PREFACE
 from maelstrom.gateway.http2_packing import Packer, Unpacker
@@ -21,6 +21,9 @@ HEADED: Final = frozenset((RequestReceived, ResponseReceived, InformationalRespo
 MAX_HEADER_LIST: Final = 65_536  # told to peers; what is over it by less than twice is answered in order
 TABLE: Final = 4096  # bytes of a header table, whatever a peer allows: what we send fills it
 _FIRST_WINDOW: Final = 65_535  # of a connection (RFC 9113, 6.9.2)
+
+# The library writes down each frame that comes, with all of its body, for a log that is off.
+Frame.__repr__ = object.__repr__  # type: ignore[method-assign]
 
 
 class Library(H2Connection):
