@@ -162,8 +162,11 @@ class Poller(Generic[Item]):
             self._open(Fetch(self.source, seats, seats[0].number // self._kind.width(self.source), begun=now))
         return None
 
+    def _goes_on(self) -> bool:
+        return self.source.enabled and not self._held
+
     def _may_fetch(self) -> bool:
-        if self._held or not self.source.enabled:
+        if not self._goes_on():
             return False
         most = self._breadth.allowed(self._kind.idle_fetches(self.source), self._kind.most_fetches(self.source))
         return sum(not fetch.stray for fetch in self._fetches) < (1 if self._health.ailing else most)
@@ -235,7 +238,8 @@ class Poller(Generic[Item]):
         seat = fetch.seats.pop(0) if fetch.seats else None
         series = Series([Delivery(self._kind, source, item, self.record, self._means) for item in items])
         self.record.counts.received += len(items)
-        work = series.run(partial(self._seat_for, seat), self._rested, self._seats.release, self._pause, self._heard)
+        rested = partial(self._seats.rested, self._goes_on)
+        work = series.run(partial(self._seat_for, seat), rested, self._seats.release, self._pause, self._heard)
         task = self._means.spawn(work, f"deliver {source.key.full_name}")
         self._deliveries[series] = task
         self._idle.clear()
@@ -277,13 +281,6 @@ class Poller(Generic[Item]):
             patience = SEAT_PATIENCE if self._seats.in_use else patience - 1
             seat = await self._seats.released(SEAT_SECONDS)
         return seat
-
-    async def _rested(self) -> None:
-        """A fetch that was open when rest was asked for may bring items all the same: kept, they wait for its end."""
-        while (seconds := self.lease.paused_seconds()) > 0:
-            if self._held or not self.source.enabled:
-                raise LeaseLost(f"{self.source.key.full_name} rests, and does not go on here")
-            await self._means.clock.sleep(max(SHORTEST_SECONDS, min(seconds, SEAT_SECONDS)))
 
     async def _pause(self, seconds: float) -> None:
         if self._cut.is_set():

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
+from collections.abc import Callable
 
+from maelstrom.model.errors import LeaseLost
 from maelstrom.sources.ports import Slot, SlotLease
+
+LOOK_SECONDS = 1.0  # between two looks at whether what waits for the end of a rest may stay
+SPARE_SECONDS = 0.01  # a rest is looked at when it is over for certain, not just before
 
 
 class Seat:
@@ -78,6 +84,17 @@ class Seats:
         finally:
             waiting.cancel()
         return None if waiting.cancelled() else waiting.result()
+
+    async def rested(self, stays: Callable[[], bool]) -> None:
+        """Until the source rests no more: a fetch that was open when rest was asked for may bring items all the same,
+        which are kept so long. Raises LeaseLost where they must not stay.
+        """
+        while (seconds := self._lease.paused_seconds()) > 0:
+            if not stays():
+                raise LeaseLost("the source rests, and does not go on here")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(seconds + SPARE_SECONDS, LOOK_SECONDS)):
+                    await self._lease.changed()
 
     async def changed(self) -> None:
         await self._lease.changed()
