@@ -142,7 +142,7 @@ class Settings(BaseModel):
         ge=1,
         le=256,
         description="Processes of the public gateway, for more than one core; each takes about 30 MiB. 1: the node's"
-        " own process serves it. Limits of containers hold over all of them; limits of connections are for each.",
+        " own process serves it. Limits of containers and of clients' connections hold over all of them.",
     )
     trusted_proxies: tuple[str, ...] = Field(
         default=(),

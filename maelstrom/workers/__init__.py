@@ -22,15 +22,17 @@ the same worker queues for it in the main pool. So all wait in one line, whichev
 waits starts containers, is refused when the queue is full or its deadline would be missed, or told why a start failed.
 
 While somebody else waits, a worker is *pressed*: it keeps nothing that is free. But where requests are short, a slot
-would travel longer than it is used. So a pressed worker may pass slots on to its own waiters, for a *stint*, and its
-waiters are *quiet* for a while before they ask, where asking would not help (`wants.py`). What holds all the same:
+would travel longer than it is used. So a pressed worker may pass slots on to its own waiters, for a *stint*; and its
+waiters are *quiet* for a while before they ask, where asking would not help. As long as all are served within that
+while, hardly anything is said, and each worker works with the slots that it has. What holds all the same:
 
 4. Within STINT_SECONDS of being pressed a worker has given back every slot that it had, in even steps, or is still busy
    with the request that had it at its turn. The main process gives each to the first of its line.
 5. Nobody is quiet for more than QUIET_SECONDS, or where his worker has no slot in use.
 6. In one worker who came first is first. Between workers a request may be overtaken by those that came to another one
    up to QUIET_SECONDS after it, and by later ones for one stint and the requests that run at its end: this follows from
-   4, because a worker gets no more slots before it once its own waiters have all come later.
+   4, because a worker gets no more slots before it once its own waiters have all come later. (That they have left or
+   been served is said when something else is, some ms later at most.)
 7. Where a component asks for fairness, turns over its keys are decided in the one line: nobody is quiet, and a pressed
    worker gives back each slot as it becomes free.
 8. Deadlines and `maxqueue` are judged in the one line, by its own measure: workers tell with each slot that is back,
