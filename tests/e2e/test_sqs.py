@@ -189,10 +189,13 @@ async def test_a_pause_holds_the_whole_source_until_it_is_over_or_ended(
     daemon = make_daemon(environ=aws.environ).start()
     work = queue(aws, f"{cluster}-work")
     path = "/keep?h=pause-seconds:600&always=1"
-    daemon.put(project(image, work={"queuename": work.name, "path": path, "maxconcurrency": 1}))
+    daemon.put(project(image, work={"queuename": work.name, "path": path}))  # several polls are open
     work.send("a")
     await settled(work)
     work.send("b")
+    (row,) = await asyncio.to_thread(daemon.ask, "es", "ls", "--type", "sqs")
+    assert (row["state"], row["reason"][:10]) == ("ok", "rests for ")
+    assert bodies(await requests_seen(daemon)) == ["a"]
     await asyncio.to_thread(daemon.ask, "es", "enable", "--type", "sqs")
     await settled(work)
     assert bodies(await requests_seen(daemon)) == ["a", "b"]
