@@ -30,7 +30,7 @@ async def peak(session: aiohttp.ClientSession, daemon: Daemon) -> int:
         return found
 
 
-async def test_two_processes_serve_one_port_and_keep_one_limit_also_when_one_is_killed(
+async def test_two_processes_serve_one_port_and_keep_one_limit_also_when_one_is_killed_or_all_are_followed(
     make_daemon: StartDaemon, image: str
 ) -> None:
     daemon = make_daemon(environ={"MAEL_GATEWAY_WORKERS": "2"}).start()
@@ -87,8 +87,13 @@ async def test_two_processes_serve_one_port_and_keep_one_limit_also_when_one_is_
         return any(row["inflight"] for row in rows)
 
     await eventually(open_there)
+    done = await asyncio.to_thread(daemon.maelstromd, "upgrade")
+    assert done.returncode == 0, done.stderr
+    daemon.look_ready()
+    assert daemon.ready["pid"] != daemon.process.pid
+    assert await one(f"{daemon.public}/sleep?s=0") == 200  # by workers of the new process
+    assert await slow == 200  # by one of the old
     assert await asyncio.to_thread(daemon.terminate) == 0
-    assert await slow == 200
     assert "internal error" not in daemon.log()
 
 
