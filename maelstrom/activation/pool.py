@@ -198,8 +198,8 @@ class Pool:
         instance.in_flight += n
         self.in_flight += n
 
-    def take_back(self, instance: Instance, n: int, used: float, *, ended: int = 0) -> None:
-        """`n` lent slots are free again; so many requests have `ended` where they were lent since this was last told.
+    def take_back(self, instance: Instance, n: int, used: float, *, ended: int = 0, now: float = 0.0) -> None:
+        """`n` lent slots are free again; so many requests have `ended` where they were lent, `now` or before.
 
         `used`: monotonic, when a request on this instance last ended there.
         """
@@ -209,7 +209,7 @@ class Pool:
         self.served += ended
         if self.queue:
             if ended:
-                self.pace.ended_since(self.in_flight + n, used, ended)
+                self.pace.ended_since(self.in_flight + n, now, ended)
             self.grant()
         if not instance.in_flight and instance.state != "ready":
             self.on_idle(self)

@@ -152,7 +152,8 @@ class Lender:
         loan = branch.loans.get(id)
         if loan is not None:
             loan.not_used(min(spare, loan.slots))
-            loan.pool.take_back(loan.instance, 0, NEVER if used is None else used, ended=ended)
+            used = NEVER if used is None else used
+            loan.pool.take_back(loan.instance, 0, used, ended=ended, now=self.monotonic())
 
     def quiet(self, branch: Branch, component: str, waiting: int) -> None:
         """So many wait there, and are in no line here."""
@@ -199,7 +200,7 @@ class Lender:
         loan.slots -= slots
         loan.not_used(min(loan.spare, loan.slots))
         if slots:
-            loan.pool.take_back(loan.instance, slots, used, ended=ended)
+            loan.pool.take_back(loan.instance, slots, used, ended=ended, now=self.monotonic())
         self._review(loan.pool)
 
     def _review(self, pool: Pool) -> None:

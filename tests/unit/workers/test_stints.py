@@ -208,3 +208,16 @@ def test_a_worker_that_drains_keeps_nothing_that_it_does_not_use() -> None:
     one.end(last)
     fleet.settle()
     assert fleet.made[0].in_flight == 0
+
+
+def test_an_instance_that_was_never_used_says_nothing_of_how_fast_the_line_moves() -> None:
+    fleet = Fleet(2, [1])
+    one, other = fleet.workers
+    asked(one)
+    fleet.settle()
+    asked(other)
+    fleet.settle()
+    for _ in range(3):
+        fleet.now += 1.0
+        fleet.lender.told(one.branch, "i0", 0, None, 1)  # on another instance of the component
+    assert fleet.pool.pace.seconds(1, 1) == pytest.approx(1.0)
