@@ -44,6 +44,7 @@ class Lender:
     def silent(self, branch: Branch) -> None:
         """It says nothing any more: nobody of it waits. What it has it may still be using."""
         branch.silence()
+        self._hungry = {pool: found for pool, found in self._hungry.items() if found[0] is not branch}
         pools = set(branch.waiting)
         for pool in branch.quiet:
             branch.keep_quiet(pool, 0)
@@ -136,8 +137,7 @@ class Lender:
         self._take_back(branch, loan, min(slots, loan.slots), NEVER if used is None else used, ended)
         if idle and pool in self._hungry:
             hungry, wanted = self._hungry.pop(pool)
-            if hungry in self.branches:
-                self.more(hungry, pool.component.key.full_name, wanted)
+            self.more(hungry, pool.component.key.full_name, wanted)
         if loan.gone and not loan.slots:
             branch.loans.pop(id, None)
 
@@ -186,6 +186,7 @@ class Lender:
         self._review(pool)
 
     def _loan(self, branch: Branch, pool: Pool, instance: Instance) -> Loan:
+        pool.lender = self
         loan = branch.loans.get(instance.id)
         if loan is None:
             loan = branch.loans[instance.id] = Loan(branch, pool, instance)

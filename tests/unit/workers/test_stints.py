@@ -151,6 +151,38 @@ def test_turns_over_keys_are_decided_in_one_place() -> None:
     assert [message[0] for message in fleet.workers[0].outbox] == ["back"]
 
 
+def test_what_is_free_elsewhere_is_found_by_those_who_are_quiet() -> None:
+    """In the main process, and where another worker has no use for it; what that uses it keeps."""
+    fleet = Fleet(2, [8])
+    one, other = fleet.workers
+    asked(one, 4)
+    fleet.settle()
+    busy = asked(other, 4)
+    fleet.settle()
+    (first,) = asked(one)
+    fleet.wait(2 * ANSWER_SECONDS)
+    quiet = asked(one, 3)
+    one.leave(first)
+    fleet.wait(QUIET_SECONDS / LOOKS)
+    assert [caller.instance for caller in quiet] == [None] * 3
+    other.end(busy[0])
+    other.end(busy[1])
+    for _ in range(LOOKS - 2):
+        fleet.wait(QUIET_SECONDS / LOOKS)
+    assert len([caller for caller in quiet if caller.instance]) == 2
+    assert not fleet.pool.queue  # nobody had to ask
+    assert len(other.open) == 2
+    (freed, *_) = other.open
+    source = Caller()
+    fleet.ask(source)
+    other.end(freed)
+    fleet.settle()
+    assert source.instance is not None  # he was before
+    fleet.end(source)
+    fleet.wait(QUIET_SECONDS / LOOKS)
+    assert [caller.instance is None for caller in quiet] == [False] * 3
+
+
 def test_who_is_quiet_is_demand() -> None:
     fleet = crowded(slots=4, waiting=10)
     assert len(fleet.pool.queue) == 2
