@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from hpack import Decoder, Encoder, HPACKError
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maelstrom.gateway.http2_packing import KNOWN_BLOCKS, SEEN, Packer, Unpacker
@@ -18,6 +18,7 @@ VALUES = st.sampled_from([b"200", b"/", b"", b"a", b"b" * 126, b"c" * 127, b"d" 
 HEADS = st.lists(st.lists(st.tuples(NAMES, VALUES), min_size=1, max_size=6), max_size=12)
 
 
+@settings(max_examples=50)
 @given(HEADS, st.lists(st.tuples(st.integers(0, 11), st.sampled_from([0, 40, 200, 4096])), max_size=3))
 def test_the_library_unpacks_what_is_packed(
     heads: list[list[tuple[bytes, bytes]]], sizes: list[tuple[int, int]]
@@ -31,6 +32,7 @@ def test_the_library_unpacks_what_is_packed(
         assert list(packer.header_table.dynamic_entries) == list(decoder.header_table.dynamic_entries)
 
 
+@settings(max_examples=50)
 @given(HEADS, st.lists(st.booleans(), min_size=24, max_size=24), st.sampled_from([None, 0, 100]))
 def test_what_the_library_packs_is_unpacked(
     heads: list[list[tuple[bytes, bytes]]], again: list[bool], size: int | None
