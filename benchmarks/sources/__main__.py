@@ -21,6 +21,7 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench", "
 BARE = "bare, deletes one by one"
 TEN = "bare, deletes ten at once"
 NODE = "maelstromd"
+CPU = "its CPU, ms for a message"
 BODY = '{"order": 1, "text": "' + "x" * 200 + '"}'
 
 
@@ -48,13 +49,17 @@ def main() -> None:
 def measure(environ: dict[str, str], rounds: int, messages: int, threads: int, limit: int) -> dict[str, list[float]]:
     os.environ.update(environ)
     sqs = boto3.client("sqs")
-    bare, ours = (sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("bench-bare", "bench-node"))
-    results: dict[str, list[float]] = {BARE: [], TEN: [], NODE: []}
-    node = Node(IMAGE, "bench-node", limit, environ)
+    bare = sqs.create_queue(QueueName="bare")["QueueUrl"]
+    queues = [f"round-{number:03}-" for number in range(rounds + 1)]  # a poll may stay open after its round
+    ours = [sqs.create_queue(QueueName=queue)["QueueUrl"] for queue in queues]
+    results: dict[str, list[float]] = {BARE: [], TEN: [], NODE: [], CPU: []}
+    node = Node(IMAGE, queues, limit, environ)
     try:
-        worked(sqs, node, ours, messages)  # opens connections, fills caches
-        for _ in range(rounds):
-            results[NODE].append(worked(sqs, node, ours, messages))
+        worked(sqs, node, queues[0], ours[0], messages)  # opens connections, fills caches
+        for queue, url in zip(queues[1:], ours[1:], strict=True):
+            used = node.cpu_seconds()
+            results[NODE].append(worked(sqs, node, queue, url, messages))
+            results[CPU].append(1000 * (node.cpu_seconds() - used) / messages)
             results[BARE].append(looped(sqs, bare, messages, threads, "one"))
             results[TEN].append(looped(sqs, bare, messages, threads, "ten"))
     finally:
@@ -68,16 +73,16 @@ def fill(sqs: Any, url: str, messages: int) -> None:
         sqs.send_message_batch(QueueUrl=url, Entries=entries)
 
 
-def worked(sqs: Any, node: Node, url: str, messages: int) -> float:
+def worked(sqs: Any, node: Node, queue: str, url: str, messages: int) -> float:
     """Messages a second, from the first request to the last deletion."""
     fill(sqs, url, messages)
-    node.switch("enable")
+    node.switch("enable", queue)
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     while any(int(n) for n in sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"].values()):
         time.sleep(0.03)
     ended = time.monotonic()
     seconds = ended - node.first()
-    node.switch("disable", "--wait")
+    node.switch("disable", queue)
     return messages / seconds
 
 
@@ -95,12 +100,14 @@ def looped(sqs: Any, url: str, messages: int, threads: int, way: str) -> float:
 
 def report(results: dict[str, list[float]]) -> None:
     print(f"{'messages a second':28}{'median':>9}{'min':>9}{'max':>9}{'node / it':>12}")
+    used = results.pop(CPU)
     for name, rates in results.items():
         ratios = [ours / rate for ours, rate in zip(results[NODE], rates, strict=True)]
         print(
             f"{name:28}{statistics.median(rates):9.0f}{min(rates):9.0f}{max(rates):9.0f}"
             f"{statistics.median(ratios):12.2f}"
         )
+    print(f"{CPU:28}{statistics.median(used):9.2f}{min(used):9.2f}{max(used):9.2f}")
 
 
 main()

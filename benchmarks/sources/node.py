@@ -1,4 +1,4 @@
-"""The node: a real maelstromd with one container, and a source that is switched on when its queue is full."""
+"""The node: a real maelstromd with one container, and a source per queue, switched on when that is full."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ READY_SECONDS = 60.0
 
 
 class Node:
-    def __init__(self, image: str, queue: str, limit: int, environ: dict[str, str]) -> None:
+    def __init__(self, image: str, queues: list[str], limit: int, environ: dict[str, str]) -> None:
         self._directory = tempfile.TemporaryDirectory(prefix="maelstrom-bench-")
         self._state = Path(self._directory.name) / "state"
         self._environ = {
@@ -34,17 +34,22 @@ class Node:
         }
         self._process = subprocess.Popen([str(BIN / "maelstromd")], env=self._environ)
         self._ready = self._wait_ready()
-        sources = {
-            "site": {"http": {"pathprefix": "/"}},
-            "work": {"sqs": {"queuename": queue, "path": "/", "maxconcurrency": limit, "messagesperpoll": 10}},
-        }
+        work = {"path": "/", "maxconcurrency": limit, "messagesperpoll": 10}
+        sources = {queue: {"sqs": {"queuename": queue, **work}} for queue in queues}
+        sources["site"] = {"http": {"pathprefix": "/"}}
         component = {"image": image, "maxconcurrency": limit + 1, "mininstances": 1, "maxinstances": 1}
         project = {"name": "bench", "components": {"instant": {**component, "eventsources": sources}}}
         self._maelctl("put", "-", "--wait", text=json.dumps(project))
-        self.switch("disable", "--wait")
+        self._maelctl("es", "disable", "--type", "sqs", "--wait")
 
-    def switch(self, how: str, *options: str) -> None:
-        self._maelctl("es", how, "--type", "sqs", *options)
+    def switch(self, how: str, queue: str) -> None:
+        """Enables or disables the source of the queue."""
+        self._maelctl("es", how, "--type", "sqs", "--prefix", queue)
+
+    def cpu_seconds(self) -> float:
+        """What the process has used so far."""
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def first(self) -> float:
         """When the component got the first message since this was asked last (monotonic seconds)."""
