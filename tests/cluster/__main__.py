@@ -8,9 +8,11 @@ import signal
 import sys
 import time
 import traceback
+from collections import Counter
 
-from tests.cluster.cluster import NODES
-from tests.cluster.plan import plan
+from tests.cluster.checks import unseen
+from tests.cluster.cluster import LONG_FREEZE, LOST_COMMITS, NODES
+from tests.cluster.plan import Round, plan
 from tests.cluster.run import LIMITS, Run
 from tests.cluster.story import Story
 from tests.support.aws import stand_in
@@ -30,15 +32,34 @@ def main() -> int:
             for number, part in enumerate(rounds, 1):
                 say(f"{number:3} {part}: all at work again after {story.play(part):.1f} s")
             run.finish()
+            tell_faults(rounds, run)
         except AssertionError:
             traceback.print_exc()
             say(run.cluster.logs())
             say(f"failed in this round, or after it; {again}")
             return 1
-        for source, work in run.work.items():
-            say(f"{source}: {len(work.items)} items, each ended once; most open {run.cluster.ledger.peak(source)}")
+        for source in run.work:
+            tell_work(source, run)
     say("no limit was exceeded")
     return 0
+
+
+def tell_faults(rounds: list[Round], run: Run) -> None:
+    """What was done, and how often its effect was seen."""
+    done: Counter[str] = Counter(fault.kind for part in rounds for fault in part.faults)
+    seen = run.cluster.happened
+    say("faults seen: " + ", ".join(f"{kind} {seen[kind]} of {times}" for kind, times in sorted(done.items())))
+    say(", ".join(f"{what} {seen[what]}" for what in (LONG_FREEZE, LOST_COMMITS)))
+    assert unseen(done, seen) == []
+
+
+def tell_work(source: str, run: Run) -> None:
+    work, ledger = run.work[source], run.cluster.ledger
+    failed = sum(1 for outcome in work.outcomes if outcome.error)
+    statuses = Counter(event.status for event in ledger.events if event.source == source and event.kind == "end")
+    attempts = ", ".join(f"{times} {status or 'without an end'}" for status, times in sorted(statuses.items(), key=str))
+    say(f"{source}: {len(work.items)} items, each ended once, {failed} of them failed; attempts: {attempts}")
+    say(f"{source}: most open {ledger.peak(source)}, limits {[change.limit for change in run.limits[source]]}")
 
 
 def say(text: str) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from tests.cluster.ledger import FAILING, Event
 
 LEARN_SECONDS = 1.0  # in which every node has heard of a lower limit
+SEEN_ONCE = 2  # times that a fault is done: then it has been seen; one may fall into a moment when nothing was to harm
 TRAVEL_SECONDS = 1.0  # from an admission until the component tells of it, on a busy machine
 
 
@@ -76,3 +77,8 @@ def not_once(outcomes: Iterable[Outcome], items: Iterable[str]) -> list[str]:
         else:
             wrong.append(f"{outcome.item} ended once too often")
     return [*wrong, *(f"{item} did not end" for item in left)]
+
+
+def unseen(done: Mapping[str, int], seen: Mapping[str, int]) -> list[str]:
+    """Faults that were done, and had no effect that could be seen: nothing is shown of them."""
+    return [kind for kind, times in done.items() if times >= SEEN_ONCE and not seen.get(kind)]

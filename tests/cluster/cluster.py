@@ -12,7 +12,10 @@ import signal
 import tempfile
 import threading
 import time
+import urllib.request
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Mapping
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,6 +30,10 @@ T = TypeVar("T")
 BEAT, TTL = 1.0, 4.0
 LOG_CHARACTERS = 20_000  # of each node, where something went wrong
 NODES = ("one", "two", "three")
+START_SECONDS = 90.0  # of a node, while others keep the machine busy
+CLOCK_SECONDS = 10.0  # between a clock that was set and what is read of it
+LONG_FREEZE = "freeze for longer than a ttl"
+LOST_COMMITS = "commits lost"
 
 
 class Background:
@@ -54,12 +61,16 @@ class Background:
 
 
 class Node:
-    """A daemon and its way to the database. `skew`: seconds that its wall clock is off."""
+    """A daemon, its way to the database, and its wall clock. What befalls it is counted when it is seen to."""
 
-    def __init__(self, daemon: Daemon, gate: Gate, background: Background, clock: Path, ledger: Ledger) -> None:
+    def __init__(
+        self, daemon: Daemon, gate: Gate, background: Background, clock: Path, ledger: Ledger, happened: Counter[str]
+    ) -> None:
         self.daemon = daemon
         self.gate = gate
-        self.stopped = False
+        self.happened = happened
+        self._frozen_at: float | None = None
+        self._before = (0, 0)  # what the gate had held and slowed before the last harm
         self._background = background
         self._clock = clock
         self._ledger = ledger
@@ -75,20 +86,34 @@ class Node:
         labels = [found["Labels"] for found in containers(self.daemon.environ["MAEL_CLUSTER_NAME"])]
         ours = (found for found in labels if found.get("maelstrom_node") == self.name)
         self._ledger.killed |= {found.get("maelstrom_instance", "") for found in ours}
+        assert self.daemon.process is not None
         self.daemon.kill()
-        self.stopped = False
+        self.happened["kill"] += self.daemon.process.returncode == -signal.SIGKILL
+        self._frozen_at = None
 
     def start(self) -> None:
         self._ledger.killed.clear()
-        self.daemon.start()
+        self.daemon.start(START_SECONDS)
 
     def freeze(self) -> None:
         self._signal(signal.SIGSTOP)
-        self.stopped = True
+        until(lambda: self._process_state() == "T", f"{self.name} stopped", within=5)
+        self._frozen_at = time.monotonic()
+        self.happened["freeze"] += 1
 
     def thaw(self) -> None:
+        assert self._frozen_at is not None
+        self.happened[LONG_FREEZE] += self._process_state() == "T" and time.monotonic() - self._frozen_at > TTL
         self._signal(signal.SIGCONT)
-        self.stopped = False
+        self._frozen_at = None
+
+    @property
+    def stopped(self) -> bool:
+        return self._frozen_at is not None
+
+    def _process_state(self) -> str:
+        assert self.daemon.process is not None
+        return Path(f"/proc/{self.daemon.process.pid}/stat").read_text().rpartition(")")[2].split()[0]
 
     def _signal(self, number: signal.Signals) -> None:
         assert self.daemon.process is not None
@@ -98,21 +123,30 @@ class Node:
 
     def cut(self) -> None:
         """Connections are reset and refused."""
+        before = self.gate.cuts
         self._background.call(self.gate.close())
+        self.happened["cut"] += self.gate.cuts > before
 
     def reset(self) -> None:
         """Connections are reset; new ones may come at once."""
+        before = self.gate.cuts
         self._background.do(self.gate.cut)
+        self.happened["reset"] += self.gate.cuts > before
 
     def clog(self) -> None:
         """Nothing passes, and nobody is told; what was sent meanwhile arrives when it is over."""
+        self._before = self.gate.held, self.gate.slowed
         self._background.do(self.gate.freeze)
 
     def delay(self, seconds: float) -> None:
+        self._before = self.gate.held, self.gate.slowed
         self.gate.delay = seconds
 
     def mend(self) -> None:
         """The way is as it should be."""
+        self.happened["clog"] += self.gate.held > self._before[0]
+        self.happened["delay"] += self.gate.slowed > self._before[1]
+        self._before = self.gate.held, self.gate.slowed
         self.gate.delay = 0.0
         self._background.do(self.gate.thaw)
         if not self.gate.is_open:
@@ -125,6 +159,17 @@ class Node:
         half = self._clock.with_suffix(".new")
         half.write_text(f"{hours * 3600:+.0f}")
         half.replace(self._clock)
+        until(
+            lambda: abs(self._clock_error() - hours * 3600) < CLOCK_SECONDS,
+            f"{self.name} to tell another time",
+            within=10,
+        )
+        self.happened["skew"] += 1
+
+    def _clock_error(self) -> float:
+        """Seconds that its wall clock is off, as its own answers say."""
+        with urllib.request.urlopen(f"{self.daemon.admin}/healthz", timeout=10) as answer:
+            return parsedate_to_datetime(answer.headers["Date"]).timestamp() - time.time()
 
 
 class Cluster:
@@ -142,6 +187,7 @@ class Cluster:
         self.server = postgres.PostgresServer(self._server_folder, postgres.binaries(self._server_folder))
         self.replica: postgres.PostgresServer | None = None
         self.nodes: list[Node] = []
+        self.happened: Counter[str] = Counter()
         self._wal: Gate | None = None
 
     def start(self) -> None:
@@ -160,12 +206,12 @@ class Cluster:
                 "MAEL_BEAT_SECONDS": str(BEAT),
                 "MAEL_SESSION_TTL_SECONDS": str(TTL),
             }
-            node = Node(Daemon(self.folder / name, name, settings), gate, self.background, clock, self.ledger)
-            self.nodes.append(node)
+            daemon = Daemon(self.folder / name, name, settings)
+            self.nodes.append(Node(daemon, gate, self.background, clock, self.ledger, self.happened))
         for node in self.nodes:
             node.daemon.launch()
         for node in self.nodes:
-            node.daemon.wait_ready()
+            node.daemon.wait_ready(START_SECONDS)
 
     @property
     def admin(self) -> Daemon:
@@ -173,6 +219,10 @@ class Cluster:
         return next(n.daemon for n in self.nodes if n.daemon.running and not n.stopped and n.gate.is_open)
 
     # the database
+
+    def crash(self) -> None:
+        self.server.crash()
+        self.happened["crash"] += 1
 
     def replicate(self) -> None:
         """A replica that follows the server through a gate of its own."""
@@ -189,9 +239,12 @@ class Cluster:
         """The server dies, the replica takes its place with what it had."""
         assert self._wal is not None
         assert self.replica is not None
+        last = self.server.value("select pg_current_wal_lsn()")
         self.server.crash()
         self.background.call(self._wal.close())
         self.replica.promote()
+        self.happened["promote"] += 1
+        self.happened[LOST_COMMITS] += self.replica.value(f"select pg_last_wal_replay_lsn() < '{last}'::pg_lsn")
         self.server, self.replica = self.replica, None
         for node in self.nodes:
             node.gate.target = self.server.port

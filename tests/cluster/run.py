@@ -23,7 +23,7 @@ VISIBILITY = 8  # s until a message of a dead node comes back
 SLACK = 2.0  # s by which a promise is longer than the request it is for, see leases/term.py
 BUSY = 5.0  # s that the machine may add to any bound, for each process that waits for one of its cores
 END_SECONDS = 60.0
-PUT_SECONDS = 15.0
+PUT_SECONDS = 60.0  # more than one try of a daemon that itself waits for the database
 
 
 class Run:
@@ -68,6 +68,7 @@ class Run:
         self._put({name: self.limit(name) for name in self.limits} | {source: limit})
         if not higher:
             self.limits[source].append(Limit(time.monotonic(), limit))
+        self.cluster.happened["limit"] += 1
 
     def forget(self, source: str, limit: int) -> None:
         """The last change was lost by the database."""

@@ -37,7 +37,7 @@ class Story:
             case "limit":
                 return lambda: self._run.change(self._sources[fault.source], int(fault.value))
             case "crash":
-                self._run.cluster.server.crash()
+                self._run.cluster.crash()
                 return self._run.cluster.server.start
             case "promote":
                 self._run.cluster.replicate()

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import time
 
-from tests.cluster.cluster import BEAT, TTL
+from tests.cluster.checks import SEEN_ONCE, unseen
+from tests.cluster.cluster import BEAT, LONG_FREEZE, LOST_COMMITS, TTL
 from tests.cluster.run import STEPS, Run, after_crash, after_loss, after_outage
+
+SHORT_STORY = ("kill", "freeze", LONG_FREEZE, "skew", "limit", "cut", "clog", "delay", "crash", "promote", LOST_COMMITS)
 
 
 def test_a_node_that_is_killed_and_one_that_is_stopped_are_followed_by_the_third(run: Run) -> None:
@@ -51,7 +54,7 @@ def test_ways_to_the_database_that_are_cut_or_clogged_or_slow(run: Run) -> None:
 
 
 def test_a_database_that_crashes_and_comes_back(run: Run) -> None:
-    run.cluster.server.crash()
+    run.cluster.crash()
     time.sleep(TTL / 2)
     run.cluster.server.start()
     run.goes_on(after_outage())
@@ -72,3 +75,9 @@ def test_a_replica_that_takes_over_without_the_last_grants(run: Run) -> None:
 
 def test_every_item_ends_once(run: Run) -> None:
     run.finish()
+
+
+def test_all_of_this_has_happened(run: Run) -> None:
+    happened = run.cluster.happened
+    assert unseen(dict.fromkeys(SHORT_STORY, SEEN_ONCE), happened) == []
+    assert (happened["skew"], happened["limit"]) == (2, 3)

@@ -20,6 +20,9 @@ class Gate:
         self._flows.set()
         self.port = 0
         self.accepted = 0
+        self.cuts = 0  # ends of connections that were reset
+        self.held = 0  # pieces that had to wait while it was frozen
+        self.slowed = 0  # pieces that were delayed
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -48,6 +51,7 @@ class Gate:
 
     def cut(self) -> None:
         """Resets every open connection."""
+        self.cuts += len(self._writers)
         for writer in self._writers:
             writer.transport.abort()
 
@@ -88,7 +92,9 @@ class Gate:
 
     async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         while data := await source.read(65536):
+            self.slowed += self.delay > 0
             await asyncio.sleep(self.delay)
+            self.held += not self._flows.is_set()
             await self._flows.wait()
             sink.write(data)
             await sink.drain()

@@ -122,6 +122,13 @@ class PostgresServer:
         with psycopg.connect(self.url(database), autocommit=True, connect_timeout=5) as connection:
             connection.execute(statement if isinstance(statement, sql.Composed) else statement.encode())
 
+    def value(self, query: str) -> Any:
+        """The first one of the answer."""
+        with psycopg.connect(self.url(), autocommit=True, connect_timeout=5) as connection:
+            row = connection.execute(query.encode()).fetchone()
+        assert row is not None
+        return row[0]
+
     def _await_ready(self) -> None:
         assert self._process is not None
         deadline = time.monotonic() + START_SECONDS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from tests.cluster.checks import Limit, Outcome, excesses, highest, not_once, open_at, wrong_outcomes
+from tests.cluster.checks import Limit, Outcome, excesses, highest, not_once, open_at, unseen, wrong_outcomes
 from tests.cluster.ledger import FAILING, Event, scripted
 
 
@@ -44,6 +44,12 @@ def test_a_success_needs_the_components_200_and_a_failure_its_refusal() -> None:
 def test_each_item_ends_once() -> None:
     assert not_once([Outcome("a"), Outcome("b")], ["b", "a"]) == []
     assert len(not_once([Outcome("a"), Outcome("a")], ["a", "b"])) == 2
+
+
+def test_a_fault_without_any_effect_shows_nothing() -> None:
+    assert unseen({"kill": 2, "cut": 2}, {"kill": 2, "cut": 1}) == []
+    assert unseen({"kill": 2, "cut": 2}, {"kill": 2}) == ["cut"]
+    assert unseen({"cut": 1}, {}) == []  # there may have been nothing to cut just then
 
 
 def fates(kind: str) -> Iterator[list[int]]:
