@@ -275,7 +275,8 @@ class Converger:
             return
         instance.state = "draining"
         deployment.pool.recall(instance)
-        self._drain_until[instance.id] = self._monotonic() + deployment.component.definition.maxdurationseconds
+        longest = self._monotonic() + deployment.component.definition.maxdurationseconds
+        self._drain_until[instance.id] = max([longest, *instance.deadlines])
         if not instance.in_flight:
             self._stop(deployment, instance)
 

@@ -28,6 +28,7 @@ class Instance:
         "black_box",
         "component",
         "container",
+        "deadlines",
         "fingerprint",
         "frozen_at",
         "health_failures",
@@ -75,6 +76,7 @@ class Instance:
         self.black_box: BlackBox | None = None
         self.idle: list[Any] = []  # the gateway's kept-alive connections, most recently used last
         self.links: set[Link] = set()
+        self.deadlines: list[float] = []  # monotonic: of open work of sources, which may have longer ones than requests
 
     @property
     def accepts(self) -> bool:

@@ -77,6 +77,7 @@ class Transport:
         self, pool: Pool, key: ComponentKey, request: WorkRequest, deadline: float, *, last: bool = False
     ) -> WorkAnswer:
         instance = await claim(pool)
+        instance.deadlines.append(deadline)
         try:
             return await self._exchange(key, instance, request, deadline)
         except OSError as error:
@@ -85,6 +86,7 @@ class Transport:
                 raise
             raise UpstreamBroken(f"{key.full_name} broke the connection: {error}") from error
         finally:
+            instance.deadlines.remove(deadline)
             pool.release(instance, time.monotonic())
 
     async def _exchange(

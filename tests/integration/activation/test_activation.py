@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import Counter
 
 import pytest
 
+from maelstrom.activation.instance import Instance
+from maelstrom.activation.pool import Pool
+from maelstrom.activation.transport import claim
 from maelstrom.model.component import ComponentKey
 from maelstrom.model.errors import RuntimeFailed
 from tests.fakes.runtime import FakeEngine
@@ -194,13 +198,37 @@ async def test_a_busy_instance_is_drained_not_stopped_when_its_component_goes(he
     await eventually(lambda: KEY not in here.activation.deployments)
 
 
+class Stream:
+    """An exchange that lives by its bytes, not by a deadline."""
+
+    def __init__(self, pool: Pool, instance: Instance) -> None:
+        self._pool = pool
+        self._instance = instance
+        instance.links.add(self)
+
+    def lost(self) -> None:
+        self._pool.release(self._instance, time.monotonic())
+
+
 async def test_draining_has_a_limit(here: Here, engine: FakeEngine) -> None:
     here.put(maxdurationseconds=1)
     assert (await here.ask()).status == 200
-    hanging = asyncio.create_task(here.ask("/hang"))
+    pool = here.deployment.pool
+    Stream(pool, await claim(pool))
+    here.remove()
+    await eventually(lambda: not engine.containers)
+    assert pool.in_flight == 0
+
+
+async def test_work_that_may_last_longer_than_its_components_requests_is_not_cut_by_draining(
+    here: Here, engine: FakeEngine
+) -> None:
+    here.put(maxdurationseconds=1)
+    assert (await here.ask()).status == 200
+    working = asyncio.create_task(here.ask("/sleep?s=1.7", seconds=10))
     await eventually(lambda: here.deployment.pool.in_flight == 1)
     here.remove()
-    assert (await hanging).code == "upstream_broken"
+    assert (await working).status == 200
     await eventually(lambda: not engine.containers)
 
 
