@@ -24,7 +24,8 @@ have the prefix, `shop_web`; it needs it, or `--project`, only where two project
 ## JSON
 
 What `-o json` prints has the fields of the API's answer, which [openapi.json](openapi.json) describes under these names
-in `components.schemas`. Fields may be added to them; none is taken away or renamed. Times are seconds since 1970.
+in `components.schemas`. Fields may be added to them; none is taken away or renamed. Times are seconds since 1970;
+those of `logs` are as the engine wrote them, `2026-01-31T12:00:00.123456789Z`.
 
 | Command | Prints |
 |---|---|
