@@ -382,27 +382,32 @@ async def test_large_bodies_pass_within_the_windows_both_ways(world2: Http2World
 
 async def test_a_client_that_takes_nothing_holds_the_container(world2: Http2World) -> None:
     sent = 0
+    pouring: list[Call] = []
 
     async def handler(call: Call) -> None:
         nonlocal sent
         call.head()
         if call[":path"] == "/big":
+            pouring.append(call)
             for _ in range(1024):
                 await call.pour(b"x" * 16384)
                 sent += 16384
         call.end()
+
+    def held() -> bool:
+        """It is not read, and may send no more."""
+        [call] = pouring
+        return connection.streams[stream]._slow and not call.server.http2.local_flow_control_window(call.id)
 
     await world2.http2(handler)
     caller = await world2.caller()
     caller.credit = False
     stream = caller.request("/big")
     await caller.until(lambda: len(caller.answers[stream].body) == 65535)
-    before = -1
-    while before != sent:
-        before = sent
-        await asyncio.sleep(0.05)
-    assert sent < 1 << 20
+    connection = await world2.connection()
+    await eventually(held)
     assert (await caller.ask("/small")).ended
+    assert sent < 1 << 20
     caller.cancel(stream)
     await world2.gate.at_rest()
 
