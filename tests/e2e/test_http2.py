@@ -82,6 +82,7 @@ async def test_calls_reach_a_container_and_its_status_comes_back_also_across_an_
         "MAEL_PUBLIC_TLS_LISTEN": "127.0.0.1:0",
         "MAEL_TLS_CERTIFICATES": str(tmp_path / "tls"),
         "MAEL_GATEWAY_WORKERS": "2",
+        "MAEL_SHUTDOWN_GRACE_SECONDS": "30",  # as long as calls may stay open
     }
     daemon: Daemon = make_daemon(environ=settings).start()
     daemon.put(component(tmp_path / "srv"))
@@ -100,11 +101,12 @@ async def test_calls_reach_a_container_and_its_status_comes_back_also_across_an_
         assert (plain.status, await plain.read()) == (200, b"rates.test")
 
     opened = [call(caller, end=False) for _ in range(3)]
-    await caller.until(lambda: all(caller.answers[stream].interim for stream in opened))
-    done = await asyncio.to_thread(daemon.maelstromd, "upgrade")
+    await caller.until(lambda: all(caller.answers[stream].interim for stream in opened), within=30)
+    upgrading = asyncio.create_task(asyncio.to_thread(daemon.maelstromd, "upgrade"))
+    await caller.until(lambda: caller.goaway is not None, within=60)
+    late = call(caller, end=True)  # as if the client had not known yet
+    done = await upgrading
     assert done.returncode == 0, done.stderr
-    await caller.until(lambda: caller.goaway is not None)
-    late = call(caller, end=True)  # sent before the client could know
     follower = await connected()
     await called(follower, call(follower, end=True))
     for stream in opened:
