@@ -40,7 +40,7 @@ class Routing:
         self.hidden: dict[SourceKey, SourceKey] = {}
 
     def table(self, snapshot: Snapshot) -> RouteTable[Route]:
-        """Enabled http sources of components that this node knows; a disabled one does not exist."""
+        """Http sources of components that this node knows."""
         table = RouteTable.build(list(self._entries(snapshot)))
         keys = {id(route): key for key, route in self._routes.items()}
         self.hidden = {keys[id(route)]: keys[id(winner)] for route, winner in table.hidden}
@@ -68,10 +68,9 @@ class Routing:
                 route = Route(pool)
             route.additions = self._additions_of(key.project, snapshot)
             routes[key] = route
-            if source.enabled:
-                yield RouteEntry(rule.hostname, rule.pathprefix, rule.stripprefix, route)
-                where = (rule.hostname, rule.pathprefix, rule.stripprefix)
-                self.rules.append(Rule(tag_of(key), *where, source.component.full_name))
+            where = (rule.hostname, rule.pathprefix, rule.stripprefix)
+            yield RouteEntry(*where, route, source.enabled)
+            self.rules.append(Rule(tag_of(key), *where, source.component.full_name, source.enabled))
         self._routes = routes
         self._additions = {name: known for name, known in self._additions.items() if name in snapshot.answers}
 

@@ -15,7 +15,7 @@ from maelstrom.gateway.heads import REMEMBERED_HEAD, RequestHead, request_head
 from maelstrom.gateway.lines import COMPONENT, DEADLINE
 from maelstrom.gateway.patterns import Pattern
 from maelstrom.gateway.requests import Prepared, Way
-from maelstrom.model.errors import BadRequest, NoRoute
+from maelstrom.model.errors import BadRequest, Disabled, NoRoute
 
 if TYPE_CHECKING:
     from maelstrom.activation.pool import Pool
@@ -65,7 +65,7 @@ class RequestReader:
         return head
 
     def prepare(self, head: RequestHead, raw: bytes) -> Prepared:
-        """Raises NoRoute, BadRequest; OwnAnswer where the gateway answers itself."""
+        """Raises NoRoute, Disabled, BadRequest; OwnAnswer where the gateway answers itself."""
         way = self._way
         if (
             way is None
@@ -102,6 +102,8 @@ class RequestReader:
         if pool is None:
             match = gateway.routes.lookup(head.host, first.path)
             if match is None:
+                if gateway.routes.is_disabled(head.host, first.path):
+                    raise Disabled("the http source of this host and path is disabled")
                 raise NoRoute("no enabled http source matches this host and path")
             route = match.target
             pool = route.pool

@@ -10,7 +10,7 @@ The most specific rule wins: one with a host before one without, then the longer
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv6Address
 from typing import Generic, NamedTuple, TypeVar
 
@@ -21,12 +21,16 @@ _SLASH = 0x2F
 
 @dataclass(frozen=True, slots=True)
 class RouteEntry(Generic[T]):
-    """One rule. `hostname`: as an http source has it, empty for any host; `pathprefix`: empty for any path."""
+    """One rule. `hostname`: as an http source has it, empty for any host; `pathprefix`: empty for any path.
+
+    One that is not enabled leads nowhere, and is known only to be told from one that there never was.
+    """
 
     hostname: str
     pathprefix: str
     stripprefix: bool
     target: T
+    enabled: bool = True
 
 
 class Match(NamedTuple, Generic[T]):
@@ -44,21 +48,30 @@ class RouteTable(Generic[T]):
     `hidden` has the targets of the others, each with the one that wins.
     """
 
-    __slots__ = ("_any_host", "_hosts", "hidden")
+    __slots__ = ("_any_host", "_disabled", "_hosts", "hidden")
 
     def __init__(
-        self, hosts: dict[bytes, _Prefixes[T]], any_host: _Prefixes[T], hidden: tuple[tuple[T, T], ...] = ()
+        self,
+        hosts: dict[bytes, _Prefixes[T]],
+        any_host: _Prefixes[T],
+        hidden: tuple[tuple[T, T], ...],
+        disabled: RouteTable[T] | None,
     ) -> None:
         self._hosts = hosts
         self._any_host = any_host
+        self._disabled = disabled
         self.hidden = hidden
 
     @classmethod
     def build(cls, entries: Iterable[RouteEntry[T]]) -> RouteTable[T]:
         """A rule with neither host nor prefix matches nothing."""
+        disabled: list[RouteEntry[T]] = []
         hosts: dict[bytes, dict[bytes, Match[T]]] = {b"": {}}
         hidden: list[tuple[T, T]] = []
         for entry in entries:
+            if not entry.enabled:
+                disabled.append(replace(entry, enabled=True))
+                continue
             host, prefix = _host_key(entry.hostname.encode()), entry.pathprefix.encode()
             if host or prefix:
                 match = Match(entry.target, prefix if entry.stripprefix else b"")
@@ -67,7 +80,7 @@ class RouteTable(Generic[T]):
                     hidden.append((entry.target, winner.target))
         tables = {host: _by_length(rules) for host, rules in hosts.items()}
         any_host = tables.pop(b"")
-        return cls(tables, any_host, tuple(hidden))
+        return cls(tables, any_host, tuple(hidden), cls.build(disabled) if disabled else None)
 
     def lookup(self, host: bytes, path: bytes) -> Match[T] | None:
         """`host`: the Host header or authority as sent, with or without port; `path`: as sent, without the query."""
@@ -78,6 +91,10 @@ class RouteTable(Generic[T]):
                 if found is not None:
                     return found
         return _longest(self._any_host, path)
+
+    def is_disabled(self, host: bytes, path: bytes) -> bool:
+        """Whether there is a rule for what `lookup` found none, only that it is not enabled."""
+        return self._disabled is not None and self._disabled.lookup(host, path) is not None
 
 
 def _by_length(rules: dict[bytes, Match[T]]) -> _Prefixes[T]:

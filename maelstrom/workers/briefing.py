@@ -29,6 +29,7 @@ class Rule:
     pathprefix: str
     stripprefix: bool
     component: str  # its full name
+    enabled: bool = True
 
 
 def settings_message(settings: Settings) -> Message:
@@ -52,7 +53,7 @@ def components_of(rows: Iterable[list[Any]]) -> list[Component]:
 
 
 def routes_message(rules: Iterable[Rule], answers: Mapping[str, ProjectAnswers]) -> Message:
-    rows = [[r.tag, r.hostname, r.pathprefix, r.stripprefix, r.component] for r in rules]
+    rows = [[r.tag, r.hostname, r.pathprefix, r.stripprefix, r.component, r.enabled] for r in rules]
     return ["routes", rows, {project: said.model_dump_json() for project, said in answers.items()}]
 
 

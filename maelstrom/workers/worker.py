@@ -151,7 +151,7 @@ class Worker:
                 route = Route(pool)
             route.additions = additions.get(pool.component.project)
             routes[rule.tag] = route
-            entries.append(RouteEntry(rule.hostname, rule.pathprefix, rule.stripprefix, route))
+            entries.append(RouteEntry(rule.hostname, rule.pathprefix, rule.stripprefix, route, rule.enabled))
         self._routes = routes
         self._gateway.set_routes(RouteTable.build(entries))
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from maelstrom.gateway import Limits, Policy
 from maelstrom.model.errors import NoCapacity, PullFailed, StartFailed
+from maelstrom.plan.routes import RouteTable
 from tests.integration.gateway.world import GET, World, friendly, request, world
 from tests.support.wait import eventually
 
@@ -57,6 +59,18 @@ async def test_an_answer_to_head_has_no_body(gate: World) -> None:
         answer = await caller.ask(request("HEAD / HTTP/1.1\nHost: a"), to_head=True)
         assert (answer.status, answer.code) == (404, "no_route")
         assert int(answer.head["content-length"]) > 0
+
+
+async def test_a_disabled_source_is_told_from_none_unless_another_one_takes_its_requests(gate: World) -> None:
+    await gate.component(friendly, host="a.test", prefix="/")
+    gate.entries = [replace(entry, pathprefix="/x", enabled=False) for entry in gate.entries]
+    gate.gateway.set_routes(RouteTable.build(gate.entries))
+    ask = b"GET %b HTTP/1.1\r\nHost: a.test\r\n\r\n"
+    answer = await gate.ask(ask % b"/x/y")
+    assert (answer.status, answer.code) == (404, "disabled")
+    assert (await gate.ask(ask % b"/other")).code == "no_route"
+    await gate.component(friendly, name="all", host="a.test", prefix="/")
+    assert (await gate.ask(ask % b"/x/y")).status == 200
 
 
 async def test_a_full_queue_is_said_at_once_with_retry_after(gate: World) -> None:

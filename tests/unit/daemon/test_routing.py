@@ -47,5 +47,9 @@ def test_equal_rules_belong_to_the_oldest_source_in_every_order() -> None:
 
 def test_a_disabled_source_hides_nobody() -> None:
     routing = Routing(Pools())
-    routing.table(snapshot(source("a", 1, enabled=False), source("b", 2)))
+    table = routing.table(snapshot(source("a", 1, enabled=False), source("b", 2), source("c", 3, "c.example", False)))
     assert routing.hidden == {}
+    assert table.lookup(b"c.example", b"/") is None
+    assert table.is_disabled(b"c.example", b"/")
+    assert not table.is_disabled(b"d.example", b"/")
+    assert [rule.enabled for rule in routing.rules] == [False, True, False]

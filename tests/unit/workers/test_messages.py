@@ -103,7 +103,7 @@ def test_only_what_has_changed_is_told() -> None:
 
 
 def test_rules_and_certificates_arrive_as_they_are() -> None:
-    rules = [Rule("shop/web/site", "ü.test", "/x", True, "shop_web")]
+    rules = [Rule("shop/web/site", "ü.test", "/x", True, "shop_web"), Rule("b", "b.test", "", False, "shop_b", False)]
     briefing = Briefing()
     certificate = Certificate(("a.test", "*.b.test"), b"chain", b"key", 1.0, 2.0, "0a", "file")
     shown = briefing.show([certificate])
