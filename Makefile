@@ -1,7 +1,7 @@
 # Everything below works from a fresh clone; `make` alone lists the targets.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test test-compiled lint format docs pins fuzz soak faults bench-gateway bench-http2 bench-cold-start bench-leases bench-sources bench-idle bench-upgrade bench-queue bench-workers simulate try-systemd clean
+.PHONY: help demo demo-stop test test-compiled lint format docs pins fuzz soak faults bench-gateway bench-http2 bench-cold-start bench-leases bench-sources bench-idle bench-upgrade bench-queue bench-workers simulate simulate-workers try-systemd clean
 
 # The first interpreter that is new enough; the tools make their own environment with it.
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -43,6 +43,10 @@ pins:  ## resolves the requirements again and pins them with their hashes
 simulate:  ## random runs of the leases' simulation; SEEDS=how many, or FIRST-LAST
 	$(READY)
 	$(RUN) tools.simulate --seeds $(or $(SEEDS),20000) $(ARGS)
+
+simulate-workers:  ## random runs of slots that are lent to workers; SEEDS=how many, FIRST=from which
+	$(READY)
+	$(RUN) tests.unit.workers.simulation $(or $(FIRST),0) $(or $(SEEDS),1000)
 
 fuzz:  ## what the gateway passes on, read by other parsers; RUNS=how many inputs, SEED=… plays the same again
 	$(READY)

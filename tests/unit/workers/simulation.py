@@ -7,13 +7,14 @@ and go. What it looks at, at each request that begins:
   each worker does so for no longer than a stint, the requests that have its slots then, and messages on their way or
   not yet said.
 
-At the end everybody has been served and every slot is home.
+At the end everybody has been served and every slot is home. `make simulate-workers` plays many seeds.
 """
 
 from __future__ import annotations
 
 import heapq
 import random
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -217,3 +218,20 @@ class Simulation:
         held = [instance.in_flight for instance in self.fleet.made]
         if any(held) or self.fleet.pool.in_flight:
             raise Violation(f"slots were lost: {held}")
+
+
+def main(first: int, seeds: int) -> int:
+    """How many of them have failed."""
+    failed = 0
+    for seed in range(first, first + seeds):
+        try:
+            Simulation(seed).run()
+        except Violation as violation:
+            failed += 1
+            sys.stdout.write(f"seed {seed}: {violation}\n")
+    sys.stdout.write(f"{seeds} seeds from {first}: {failed} failed\n")
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(min(1, main(*map(int, sys.argv[1:]))))
