@@ -26,6 +26,7 @@ log = logging.getLogger("maelstrom.gateway")
 
 WAIT_SECONDS: Final = 5.0  # for the engine to say what address it has given to a container that calls already
 LOOK_SECONDS: Final = 0.005
+MAX_WAITING: Final = 256  # more are strangers at once: each that waits is looked up again and again
 LOG_SECONDS: Final = 60.0  # between two lines about the same caller and component
 MAX_TOLD: Final = 1000
 
@@ -57,6 +58,7 @@ class Doorkeeper:
         self._callers = callers
         self._monotonic = monotonic
         self._told: dict[tuple[str, str], float] = {}
+        self._waiting = 0
 
     def introduce(self, client: ClientConnection, address: str) -> None:
         """A new connection; it is not read before it is known whose it is."""
@@ -66,7 +68,8 @@ class Doorkeeper:
             client.caller = Host.HOST
             return
         client.caller = self._callers.find(address)
-        if client.caller is None and not self._callers.settled:
+        if client.caller is None and not self._callers.settled and self._waiting < MAX_WAITING:
+            self._waiting += 1
             client.gateway.call_soon(self._hold, client)  # the loop begins to read after this
             client.gateway.spawn(self._wait(client, address, self._callers), "gateway: who calls")
 
@@ -76,12 +79,15 @@ class Doorkeeper:
 
     async def _wait(self, client: ClientConnection, address: str, callers: Callers) -> None:
         end = self._monotonic() + WAIT_SECONDS
-        while client.caller is None and self._monotonic() < end:
-            settled = callers.settled  # asked first: what becomes known between the two is not missed
-            client.caller = callers.find(address)
-            if settled or client.transport.is_closing():
-                break
-            await asyncio.sleep(LOOK_SECONDS)
+        try:
+            while client.caller is None and self._monotonic() < end:
+                settled = callers.settled  # asked first: what becomes known between the two is not missed
+                client.caller = callers.find(address)
+                if settled or client.transport.is_closing():
+                    break
+                await asyncio.sleep(LOOK_SECONDS)
+        finally:
+            self._waiting -= 1
         client.unhold(UNKNOWN)
 
     def check(self, client: ClientConnection, pool: Pool) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from maelstrom.gateway.doorkeeper import MAX_WAITING
 from maelstrom.model.component import ComponentKey
 from tests.integration.gateway.world import CONTAINER, Message, World, friendly, request
 from tests.support.wait import eventually
@@ -122,3 +123,15 @@ async def test_refusals_are_in_the_log_with_their_names(gate: World, caplog: pyt
     await ask(gate)
     (record,) = [record for record in caplog.records if "may not call" in record.getMessage()]
     assert (record.__dict__["caller"], record.__dict__["component"]) == ("bank_desk", "shop_web")
+
+
+async def test_only_so_many_are_waited_for_at_a_time(gate: World) -> None:
+    await gate.component(friendly)
+    gate.book.settled = False
+    gate.book.addresses.clear()
+    crowd = [await gate.caller(gate.internal, CONTAINER) for _ in range(MAX_WAITING)]
+    await eventually(lambda: gate.internal.connections == MAX_WAITING)
+    assert (await ask(gate)).code == "forbidden", "at once"
+    gate.book.addresses[CONTAINER] = ComponentKey("shop", "caller")
+    assert (await crowd[0].ask(ASK)).status == 200
+    await eventually(lambda: not gate.gateway.doorkeeper._waiting)
