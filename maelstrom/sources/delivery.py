@@ -20,7 +20,7 @@ from maelstrom.model.clock import Clock
 from maelstrom.model.component import Component, ComponentKey
 from maelstrom.model.errors import LeaseLost
 from maelstrom.model.source import EventSource
-from maelstrom.sources.kind import INTERNAL, Answered, Kind, Outcome, Pause, Refused, Settled
+from maelstrom.sources.kind import INTERNAL, NOT_NOW, Answered, Kind, NotNow, Outcome, Pause, Refused, Settled
 from maelstrom.sources.ports import Spawn
 from maelstrom.sources.record import SourceRecord
 from maelstrom.sources.seats import Seat
@@ -105,6 +105,8 @@ class Delivery(Generic[Item]):
             epoch = await self._seat.admit(seconds)
         except LeaseLost as error:
             return Refused("Maelstrom.LeaseLost", error.message)
+        except NotNow:
+            return NOT_NOW
         counts, clock = self._record.counts, self._means.clock
         begun = clock.monotonic()
         counts.begin()

@@ -46,6 +46,12 @@ class Refused:
 
 Outcome = Answered | Refused
 
+NOT_NOW = Refused("Maelstrom.NotNow", "its source was disabled, or rests and the node stops")
+
+
+class NotNow(Exception):
+    """An item came of a poll that was open when its source was disabled: it is left to whoever polls later."""
+
 
 class Settled(Enum):
     """What became of an item."""
@@ -58,6 +64,9 @@ class Settled(Enum):
 
 class Kind(Protocol[Item]):
     """Has no state of its own per source: everything is in what it is handed."""
+
+    gives_back: bool
+    """Whether what was fetched can come again; what cannot is worked also where its source is disabled by then."""
 
     def batch(self, source: EventSource) -> int:
         """Items that one fetch may bring at most."""

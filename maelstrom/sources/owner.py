@@ -113,9 +113,10 @@ class SourceOwner:
         return poller
 
     def _retire(self, poller: Poller[Any]) -> None:
-        """A removed source: what its open polls bring is still worked."""
+        """A removed source: what its open polls bring is as that of a disabled one."""
         del self._pollers[poller.source.key]
         self._leaving.add(poller)
+        poller.follow(replace(poller.source, enabled=False))
         poller.hold()
         self._leases.drop(poller.lease)
         self._means.spawn(self._see_off(poller), f"see off {poller.source.key.full_name}")

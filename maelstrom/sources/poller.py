@@ -1,9 +1,9 @@
 """The loop that all pulled sources share: slot → fetch → deliver, as many fetches open as there are free slots.
 
 A fetch that is open is never cut: it may have been handed an item already. So everything that changes (the definition,
-the enabled flag, a stop) decides about the next fetch, and what the open ones bring is worked all the same. An edit of
-where items come from makes the open fetches *strays*: they lend their seats to the new ones, and take one, from an open
-fetch if need be, should they bring something.
+the enabled flag, a stop) decides about the next fetch, and what the open ones bring is worked all the same, unless it
+is left to a later one because its source is disabled. An edit of where items come from makes the open fetches *strays*:
+they lend their seats to the new ones, and take one, from an open fetch if need be, should they bring something.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from maelstrom.sources.breadth import Breadth
 from maelstrom.sources.delivery import Delivery, Means
 from maelstrom.sources.fetch import Fetch
 from maelstrom.sources.health import Health
-from maelstrom.sources.kind import Answered, Kind, Outcome
+from maelstrom.sources.kind import Answered, Kind, NotNow, Outcome
 from maelstrom.sources.ports import Random, SlotLease
 from maelstrom.sources.record import SourceRecord
 from maelstrom.sources.seats import Seat, Seats
@@ -162,11 +162,8 @@ class Poller(Generic[Item]):
             self._open(Fetch(self.source, seats, seats[0].number // self._kind.width(self.source), begun=now))
         return None
 
-    def _goes_on(self) -> bool:
-        return self.source.enabled and not self._held
-
     def _may_fetch(self) -> bool:
-        if not self._goes_on():
+        if self._held or not self.source.enabled:
             return False
         most = self._breadth.allowed(self._kind.idle_fetches(self.source), self._kind.most_fetches(self.source))
         return sum(not fetch.stray for fetch in self._fetches) < (1 if self._health.ailing else most)
@@ -238,8 +235,7 @@ class Poller(Generic[Item]):
         seat = fetch.seats.pop(0) if fetch.seats else None
         series = Series([Delivery(self._kind, source, item, self.record, self._means) for item in items])
         self.record.counts.received += len(items)
-        rested = partial(self._seats.rested, self._goes_on)
-        work = series.run(partial(self._seat_for, seat), rested, self._seats.release, self._pause, self._heard)
+        work = series.run(partial(self._seat_for, seat), self._wanted, self._seats.release, self._pause, self._heard)
         task = self._means.spawn(work, f"deliver {source.key.full_name}")
         self._deliveries[series] = task
         self._idle.clear()
@@ -281,6 +277,12 @@ class Poller(Generic[Item]):
             patience = SEAT_PATIENCE if self._seats.in_use else patience - 1
             seat = await self._seats.released(SEAT_SECONDS)
         return seat
+
+    async def _wanted(self) -> None:
+        """Before each item: raises NotNow where it is to be left to whoever polls later."""
+        await self._seats.rested(lambda: self.source.enabled and not self._held)
+        if self._kind.gives_back and not self.source.enabled:
+            raise NotNow
 
     async def _pause(self, seconds: float) -> None:
         if self._cut.is_set():

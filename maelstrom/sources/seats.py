@@ -7,7 +7,7 @@ import contextlib
 from collections import deque
 from collections.abc import Callable
 
-from maelstrom.model.errors import LeaseLost
+from maelstrom.sources.kind import NotNow
 from maelstrom.sources.ports import Slot, SlotLease
 
 LOOK_SECONDS = 1.0  # between two looks at whether what waits for the end of a rest may stay
@@ -87,11 +87,11 @@ class Seats:
 
     async def rested(self, stays: Callable[[], bool]) -> None:
         """Until the source rests no more: a fetch that was open when rest was asked for may bring items all the same,
-        which are kept so long. Raises LeaseLost where they must not stay.
+        which are kept so long. Raises NotNow where they must not stay.
         """
         while (seconds := self._lease.paused_seconds()) > 0:
             if not stays():
-                raise LeaseLost("the source rests, and does not go on here")
+                raise NotNow
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(seconds + SPARE_SECONDS, LOOK_SECONDS)):
                     await self._lease.changed()

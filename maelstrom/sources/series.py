@@ -38,7 +38,7 @@ class Series(Generic[Item]):
         heard: Callable[[Outcome | None], None],
     ) -> None:
         """`seat` waits for the one that they are worked under; at the end it is released. `rested` waits before each
-        until it may be worked, or raises LeaseLost. `heard` gets each outcome.
+        until it may be worked, or raises NotNow. `heard` gets each outcome.
         """
 
         async def taken() -> Seat:

@@ -21,12 +21,12 @@ from maelstrom.activation.work import WorkRequest
 from maelstrom.model.clock import Clock
 from maelstrom.model.errors import MaelstromError, QueueMissing
 from maelstrom.model.source import EventSource, SqsSource
-from maelstrom.sources.kind import INTERNAL, Answered, Outcome, Pause, Refused, Settled
+from maelstrom.sources.kind import INTERNAL, NOT_NOW, Answered, Outcome, Pause, Refused, Settled
 from maelstrom.sources.ports import Deferrable, Place, QueueMessage, Random, Spawn, Sqs
 from maelstrom.sources.record import SourceRecord
 from maelstrom.sources.sqs.custody import Custody, Held, hidden_seconds
 from maelstrom.sources.sqs.request import asked_pause, retry_after, series, task_token, work_request
-from maelstrom.sources.sqs.walk import MOST_WAITING, Walk
+from maelstrom.sources.sqs.walk import LONGEST_WAIT, MOST_WAITING, Walk
 
 log = logging.getLogger("maelstrom.sources")
 
@@ -52,6 +52,8 @@ class TaskTokens(Protocol):
 
 class SqsKind:
     """Implements `kind.Kind` of messages."""
+
+    gives_back = True
 
     def __init__(
         self, service: Sqs, *, clock: Clock, random: Random, spawn: Spawn, tokens: TaskTokens | None = None
@@ -209,7 +211,8 @@ class SqsKind:
     ) -> Settled:
         if not isinstance(outcome, Answered) or outcome.answer.code == "draining":
             if not isinstance(outcome, Refused) or outcome.error != INTERNAL:  # which would only happen again at once
-                await self._custody.show(item, 0, record, pause)
+                # not at once where polls are open that would only receive it again
+                await self._custody.show(item, LONGEST_WAIT if outcome == NOT_NOW else 0, record, pause)
             return Settled.FAILED
         settled: Settled | None = Settled.SUCCEEDED if outcome.answer.status == 200 else None
         if self._tokens is not None and _definition(source).tasktoken:

@@ -35,6 +35,8 @@ _UNFIT_FOR_A_NAME = re.compile(r"[\s<>{}\[\]?*\"#%\\^|~`$&,;:\x00-\x1f\x7f-\x9f\
 class StepFunctionsKind:
     """Implements `kind.Kind` of activity tasks."""
 
+    gives_back = False  # a task is handed out once
+
     def __init__(self, service: StepFunctions, later: LaterAnswers, *, node: str, clock: Clock, random: Random) -> None:
         self._service = service
         self._later = later

@@ -226,9 +226,37 @@ async def test_what_waits_in_a_pause_goes_back_when_its_source_is_disabled() -> 
         late = n.sqs.send("work", "b")
         await n.until(lambda: late.receives == 1, within=1)
         n.view.put(source(maxconcurrency=3, enabled=False))
-        await n.until(lambda: late.visible_at <= n.now and n.owner.drained(KEY), within=2)
+        await n.until(lambda: late.visible_at <= n.now and n.owner.drained(KEY), within=22)
         assert n.worked == ["a"]
         assert not n.lease.busy
+
+
+@in_virtual_time
+async def test_what_open_polls_bring_once_their_source_is_disabled_goes_back_and_is_received_once() -> None:
+    async with node(source(maxconcurrency=8)) as n:
+        for _ in range(20):
+            n.sqs.send("work")
+        await n.until(lambda: n.status.counts.succeeded == 20 and n.status.counts.polls_open > 3)
+        n.view.put(source(maxconcurrency=8, enabled=False))
+        late = n.sqs.send("work", "late")
+        await n.until(lambda: n.owner.drained(KEY))
+        await n.until(lambda: late.visible_at <= n.now)
+        assert "late" not in n.worked
+        assert late.receives == 1
+        n.view.put(source(maxconcurrency=8))
+        await n.until(lambda: late.deleted, within=1)
+
+
+@in_virtual_time
+async def test_what_waits_in_a_group_goes_back_when_its_source_is_disabled_and_what_is_worked_is_finished() -> None:
+    async with node(source(queuename="g.fifo", messagesperpoll=10), "g.fifo", handle=after(5)) as n:
+        one, two = (n.sqs.send("g.fifo", body, group="g") for body in ("1", "2"))
+        await n.until(lambda: n.worker.open == 1)
+        n.view.put(source(queuename="g.fifo", messagesperpoll=10, enabled=False))
+        await n.until(lambda: one.deleted and n.owner.drained(KEY))
+        assert n.worked == ["1"]
+        n.view.put(source(queuename="g.fifo", messagesperpoll=10))
+        await n.until(lambda: two.deleted, within=30)
 
 
 @in_virtual_time
