@@ -20,7 +20,7 @@ COPY = WORK / "compiled"
 PARTS = ("maelstrom", "migrations", "tests", "tools", "benchmarks", "docs", "examples", "pyproject.toml", "setup.py")
 SUITE = ("tests/unit/gateway", "tests/unit/activation", "tests/unit/workers", "tests/fuzz", "tests/integration/gateway")
 _STAMP = COPY / "sources"
-_PROOF = "import maelstrom.gateway.client as client; raise SystemExit(not client.__file__.endswith('.so'))"
+_PROOF = "import maelstrom.gateway.http1.client as client; raise SystemExit(not client.__file__.endswith('.so'))"
 
 
 def main() -> int:

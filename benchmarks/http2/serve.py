@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.gateway.serve import run, serve
 from maelstrom.gateway import Tls
-from maelstrom.gateway.handshake import protocols
+from maelstrom.gateway.arrival.handshake import protocols
 from maelstrom.model.certificate import Certificate
 
 NAME = "bench.test"

@@ -19,7 +19,7 @@ from maelstrom.daemon.supervisor import Supervisor
 from maelstrom.daemon.worker import COMMAND
 from maelstrom.daemon.zone import local_zone
 from maelstrom.gateway import AccessLog, Gateway, Limits
-from maelstrom.gateway.answer_reader import AnswerReader
+from maelstrom.gateway.wire.answer_reader import AnswerReader
 from maelstrom.leases.clock import SteadyClock
 from maelstrom.leases.keeper import LeaseKeeper
 from maelstrom.model.settings import Settings

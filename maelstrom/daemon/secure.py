@@ -16,7 +16,7 @@ from maelstrom.certificates.files import CertificateFiles
 from maelstrom.certificates.issuer import OTHERS_SECONDS, WORKERS_SECONDS, Issuer
 from maelstrom.certificates.service import Certificates
 from maelstrom.gateway import Front, Gateway, Tls
-from maelstrom.gateway.handshake import protocols
+from maelstrom.gateway.arrival.handshake import protocols
 from maelstrom.leases.keeper import LeaseKeeper
 from maelstrom.model.certificate import Certificate, ExternalAccount
 from maelstrom.model.settings import Settings

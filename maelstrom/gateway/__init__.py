@@ -10,19 +10,19 @@
 owns the tasks (only connects need one). All is made and used in one event loop. `gateway.stats` counts (see stats.py).
 
 From a socket down: listener → client (one connection) → exchange (one request) → container (one connection to one
-instance); heads, lines, bodies, answers, forwarded and stats are pure. ARCHITECTURE.md walks through it with a request.
+instance). `wire` is pure, and so are answers and stats. ARCHITECTURE.md walks through it with a request.
 """
 
 from maelstrom.gateway.access import AccessLog
 from maelstrom.gateway.additions import Additions
-from maelstrom.gateway.front import Front
+from maelstrom.gateway.arrival.front import Front
+from maelstrom.gateway.arrival.listener import Listener
+from maelstrom.gateway.arrival.tls import Tls
 from maelstrom.gateway.gateway import Gateway
 from maelstrom.gateway.inside import Inside, InsideRequest
-from maelstrom.gateway.listener import Listener
 from maelstrom.gateway.policy import Limits, Policy
 from maelstrom.gateway.route import Route
 from maelstrom.gateway.stats import ComponentStats, GatewayStats
-from maelstrom.gateway.tls import Tls
 
 __all__ = [
     "AccessLog",

@@ -10,9 +10,9 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from maelstrom.gateway.client_connection import ClientConnection
-    from maelstrom.gateway.exchange import Exchange
-    from maelstrom.gateway.heads import RequestHead
+    from maelstrom.gateway.http1.client_connection import ClientConnection
+    from maelstrom.gateway.http1.exchange import Exchange
+    from maelstrom.gateway.wire.heads import RequestHead
 
 log = logging.getLogger("maelstrom.access")
 

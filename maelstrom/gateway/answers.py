@@ -11,8 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from maelstrom.gateway.first_lines import F_HEAD, F_OLD
-from maelstrom.gateway.heads import RequestHead
+from maelstrom.gateway.wire.first_lines import F_HEAD, F_OLD
+from maelstrom.gateway.wire.heads import RequestHead
 from maelstrom.model.errors import MaelstromError
 
 if TYPE_CHECKING:

@@ -13,14 +13,14 @@ from collections.abc import Callable, Container
 from enum import Enum
 from typing import TYPE_CHECKING, Final, Protocol
 
-from maelstrom.gateway.client_connection import UNKNOWN
+from maelstrom.gateway.http1.client_connection import UNKNOWN
 from maelstrom.model.callers import ANYONE
 from maelstrom.model.component import ComponentKey
 from maelstrom.model.errors import Forbidden
 
 if TYPE_CHECKING:
     from maelstrom.activation.pool import Pool
-    from maelstrom.gateway.client_connection import ClientConnection
+    from maelstrom.gateway.http1.client_connection import ClientConnection
 
 log = logging.getLogger("maelstrom.gateway")
 

@@ -12,13 +12,13 @@ from hashlib import blake2b
 from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING, Final
 
-from maelstrom.gateway.lines import FORWARDED_FOR
+from maelstrom.gateway.wire.lines import FORWARDED_FOR
 from maelstrom.model.answer_fields import FAIR_BY_HEADER
 
 if TYPE_CHECKING:
-    from maelstrom.gateway.client import Client
-    from maelstrom.gateway.heads import RequestHead
+    from maelstrom.gateway.http1.client import Client
     from maelstrom.gateway.policy import Policy
+    from maelstrom.gateway.wire.heads import RequestHead
 
 _LONGEST_KEY: Final = 64  # bytes; of longer ones a digest is kept
 _SITE_BITS: Final = 64  # of an IPv6 address: one client has all addresses that begin so

@@ -13,24 +13,24 @@ from collections.abc import Callable, Coroutine
 from socket import socket
 from typing import TYPE_CHECKING, Any
 
+from maelstrom.gateway.arrival.listener import Listener
 from maelstrom.gateway.doorkeeper import Callers, Doorkeeper
-from maelstrom.gateway.listener import Listener
-from maelstrom.gateway.origin import Crowds, OtherCrowds
+from maelstrom.gateway.http1.requests import Target
 from maelstrom.gateway.policy import Limits, Policy
-from maelstrom.gateway.requests import Target
 from maelstrom.gateway.route import Route
 from maelstrom.gateway.stats import GatewayStats
 from maelstrom.gateway.timers import Timers
+from maelstrom.gateway.wire.origin import Crowds, OtherCrowds
 from maelstrom.plan.routes import RouteTable
 
 if TYPE_CHECKING:
     from maelstrom.activation.pool import Pool
     from maelstrom.gateway.access import AccessLog
-    from maelstrom.gateway.container_connection import ContainerConnection
-    from maelstrom.gateway.front import Front
-    from maelstrom.gateway.http2_trunks import Trunk
+    from maelstrom.gateway.arrival.front import Front
+    from maelstrom.gateway.arrival.tls import Tls
+    from maelstrom.gateway.http1.container_connection import ContainerConnection
+    from maelstrom.gateway.http2.trunks import Trunk
     from maelstrom.gateway.inside import Inside
-    from maelstrom.gateway.tls import Tls
     from maelstrom.model.settings import Listen
 
 log = logging.getLogger("maelstrom.gateway")

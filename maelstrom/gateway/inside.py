@@ -14,13 +14,13 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from maelstrom.gateway.answers import answer, code_of, done, status_of
-from maelstrom.gateway.first_lines import F_EXPECT
 from maelstrom.gateway.stats import CLIENT_GONE
+from maelstrom.gateway.wire.first_lines import F_EXPECT
 from maelstrom.model.errors import BodyTooLarge, MaelstromError, Unavailable
 
 if TYPE_CHECKING:
-    from maelstrom.gateway.client import Client
-    from maelstrom.gateway.heads import RequestHead
+    from maelstrom.gateway.http1.client import Client
+    from maelstrom.gateway.wire.heads import RequestHead
 
 log = logging.getLogger("maelstrom.gateway")
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
 from maelstrom.gateway import AccessLog, Additions, Front, Gateway, Limits, Policy, Route, Tls
-from maelstrom.gateway.handshake import protocols
+from maelstrom.gateway.arrival.handshake import protocols
 from maelstrom.model.settings import Settings
 from maelstrom.plan.routes import RouteEntry, RouteTable
 from maelstrom.workers import counts

@@ -7,7 +7,7 @@ import struct
 
 from hpack import Encoder, HeaderTuple, NeverIndexedHeaderTuple
 
-from maelstrom.gateway.http2_frames import PREFACE
+from maelstrom.gateway.http2.frames import PREFACE
 from tests.support.http2 import Headers
 from tests.support.http2_noise import (
     CONTINUATION,

@@ -20,8 +20,8 @@ from h2.events import (
 from h2.exceptions import H2Error
 from hpack import Decoder
 
-from maelstrom.gateway.http2_frames import PREFACE
-from maelstrom.gateway.http2_library import MAX_HEADER_LIST
+from maelstrom.gateway.http2.frames import PREFACE
+from maelstrom.gateway.http2.library import MAX_HEADER_LIST
 from tests.support.http2 import Headers
 from tests.support.http2_noise import (
     CONTINUATION,

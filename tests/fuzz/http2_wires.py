@@ -8,10 +8,10 @@ from collections.abc import Callable
 from math import inf
 from typing import Any
 
-from maelstrom.gateway.client import Client
-from maelstrom.gateway.container import ContainerLink
-from maelstrom.gateway.http2 import MAX_STREAMS, Http2
-from maelstrom.gateway.http2_trunks import Trunk
+from maelstrom.gateway.http1.client import Client
+from maelstrom.gateway.http1.container import ContainerLink
+from maelstrom.gateway.http2.clients import MAX_STREAMS, Http2
+from maelstrom.gateway.http2.trunks import Trunk
 from maelstrom.model.instance import Address
 from tests.fuzz.readers import Read, requests_by_h11
 from tests.fuzz.wires import Wire, Wires

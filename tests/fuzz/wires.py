@@ -9,8 +9,8 @@ from typing import Any
 from maelstrom.activation.instance import Instance
 from maelstrom.activation.pool import Pool
 from maelstrom.gateway import Gateway, Listener, Policy, Route
-from maelstrom.gateway.client import Client
-from maelstrom.gateway.container import ContainerLink
+from maelstrom.gateway.http1.client import Client
+from maelstrom.gateway.http1.container import ContainerLink
 from maelstrom.model.component import Component, ComponentDefinition, ComponentKey
 from maelstrom.plan.routes import RouteEntry, RouteTable
 

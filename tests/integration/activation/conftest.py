@@ -12,7 +12,7 @@ from maelstrom.activation.service import Activation
 from maelstrom.activation.transport import Transport
 from maelstrom.activation.work import WorkAnswer, WorkRequest
 from maelstrom.daemon.supervisor import Supervisor
-from maelstrom.gateway.answer_reader import AnswerReader
+from maelstrom.gateway.wire.answer_reader import AnswerReader
 from maelstrom.model.component import Component, ComponentDefinition, ComponentKey
 from tests.fakes.runtime import FakeEngine, FakeRuntime
 

@@ -12,7 +12,7 @@ from maelstrom.activation.instance import Instance
 from maelstrom.activation.pool import Pool
 from maelstrom.activation.transport import Transport
 from maelstrom.activation.work import WORK_BODY_LIMIT, WorkAnswer, WorkRequest
-from maelstrom.gateway.answer_reader import AnswerReader
+from maelstrom.gateway.wire.answer_reader import AnswerReader
 from maelstrom.model.component import Component, ComponentDefinition, ComponentKey
 from maelstrom.model.instance import Address
 from tests.support.wait import eventually

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from maelstrom.gateway import AccessLog, Limits, Listener, Policy, Tls
-from maelstrom.gateway.http2 import Http2
+from maelstrom.gateway.http2.clients import Http2
 from maelstrom.model.settings import Listen
 from tests.integration.gateway.world import World, world
 from tests.support.certificates import Authority

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import pytest
 
 from maelstrom.gateway import Limits, Policy
-from maelstrom.gateway.client import Client
-from maelstrom.gateway.first_lines import FirstLine
-from maelstrom.gateway.heads import RequestHead
-from maelstrom.gateway.requests import Prepared, Way
+from maelstrom.gateway.http1.client import Client
+from maelstrom.gateway.http1.requests import Prepared, Way
+from maelstrom.gateway.wire.first_lines import FirstLine
+from maelstrom.gateway.wire.heads import RequestHead
 from tests.integration.gateway.world import GET, Conversation, World, friendly, request, world
 from tests.support.wait import eventually
 

@@ -10,7 +10,7 @@ from ipaddress import ip_network
 import pytest
 
 from maelstrom.gateway import Limits, Policy
-from maelstrom.gateway.proxy_protocol import SIGNATURE
+from maelstrom.gateway.wire.proxy_protocol import SIGNATURE
 from tests.integration.gateway.world import GET, Caller, World, friendly, world
 from tests.support.wait import eventually
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from maelstrom.gateway.sender import UNSENT_TRIES
+from maelstrom.gateway.http1.sender import UNSENT_TRIES
 from tests.integration.gateway.world import GET, Container, Conversation, World, friendly, request
 from tests.support.wait import eventually
 

@@ -11,7 +11,7 @@ from h2.events import PingAckReceived
 from hyperframe.frame import GoAwayFrame
 
 from maelstrom.gateway import AccessLog, Limits
-from maelstrom.gateway.client import Client
+from maelstrom.gateway.http1.client import Client
 from tests.integration.gateway.secure import Secure, secure_world
 from tests.integration.gateway.world import Conversation, Message, friendly
 from tests.support.wait import eventually

@@ -11,8 +11,8 @@ from h2.errors import ErrorCodes
 from h2.settings import SettingCodes
 from hpack import Encoder
 
-from maelstrom.gateway.http2 import MAX_STREAMS
-from maelstrom.gateway.http2_frames import PREFACE
+from maelstrom.gateway.http2.clients import MAX_STREAMS
+from maelstrom.gateway.http2.frames import PREFACE
 from tests.integration.gateway.secure import AUTHORITY, Secure, secure_world
 from tests.integration.gateway.world import Conversation, friendly
 from tests.support.http2 import Headers, Http2Caller

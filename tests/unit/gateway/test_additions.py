@@ -7,9 +7,9 @@ import json
 import pytest
 
 from maelstrom.gateway import Additions
-from maelstrom.gateway.answer_heads import answer_head
 from maelstrom.gateway.answers import answer
-from maelstrom.gateway.heads import RequestHead, request_head
+from maelstrom.gateway.wire.answer_heads import answer_head
+from maelstrom.gateway.wire.heads import RequestHead, request_head
 from maelstrom.model.errors import Deadline, QueueFull
 from maelstrom.model.project_answers import ProjectAnswers
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from maelstrom.gateway.answer_reader import INTERIMS_MAX, AnswerReader
+from maelstrom.gateway.wire.answer_reader import INTERIMS_MAX, AnswerReader
 from maelstrom.model.errors import UpstreamBroken
 
 COUNTED = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-A: 1\r\nx-a: 2\r\n\r\nhello"

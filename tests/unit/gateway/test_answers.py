@@ -9,9 +9,9 @@ import pytest
 
 from maelstrom.gateway import Limits, Policy
 from maelstrom.gateway.answers import REASONS, STATUSES, accepts_only_json, answer, code_of
-from maelstrom.gateway.forwarded import forwarded_lines
-from maelstrom.gateway.heads import RequestHead, request_head
+from maelstrom.gateway.http1.forwarded import forwarded_lines
 from maelstrom.gateway.policy import networks
+from maelstrom.gateway.wire.heads import RequestHead, request_head
 from maelstrom.model import errors
 from maelstrom.model.settings import Settings
 

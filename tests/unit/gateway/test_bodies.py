@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maelstrom.gateway.bodies import MAX_SIZE_LINE, MAX_TRAILERS, ChunkedBody, CountedBody
-from maelstrom.gateway.lines import REQUEST_LINES, Malformed
+from maelstrom.gateway.wire.bodies import MAX_SIZE_LINE, MAX_TRAILERS, ChunkedBody, CountedBody
+from maelstrom.gateway.wire.lines import REQUEST_LINES, Malformed
 
 REST = b"GET / HTTP/1.1\r\n"
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maelstrom.gateway.client_hello import BadHello, ClientHello, NotTls, client_hello
+from maelstrom.gateway.wire.client_hello import BadHello, ClientHello, NotTls, client_hello
 
 TLS_1_0, TLS_1_2, TLS_1_3 = 0x0301, 0x0303, 0x0304
 

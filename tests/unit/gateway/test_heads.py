@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from maelstrom.gateway.answer_heads import AnswerHead, answer_head
-from maelstrom.gateway.first_lines import (
+from maelstrom.gateway.wire.answer_heads import AnswerHead, answer_head
+from maelstrom.gateway.wire.first_lines import (
     F_CHUNKED,
     F_EXPECT,
     F_HEAD,
@@ -17,8 +17,8 @@ from maelstrom.gateway.first_lines import (
     F_UPGRADE,
     FIRST_LINES,
 )
-from maelstrom.gateway.heads import RequestHead, request_head
-from maelstrom.gateway.lines import (
+from maelstrom.gateway.wire.heads import RequestHead, request_head
+from maelstrom.gateway.wire.lines import (
     ANSWER_LINES,
     DEADLINE,
     FORWARDED_FOR,

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from maelstrom.gateway.http2_frames import (
+from maelstrom.gateway.http2.frames import (
     ENHANCE_YOUR_CALM,
     FRAME_SIZE_ERROR,
     MAX_FRAME,

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maelstrom.gateway.answer_heads import answer_head
-from maelstrom.gateway.first_lines import F_CHUNKED
 from maelstrom.gateway.grpc import status_answer
-from maelstrom.gateway.heads import request_head
-from maelstrom.gateway.http2_heads import answer_fields, answer_text, last_chunk, request_fields, request_text
-from maelstrom.gateway.lines import Malformed
+from maelstrom.gateway.http2.heads import answer_fields, answer_text, last_chunk, request_fields, request_text
+from maelstrom.gateway.wire.answer_heads import answer_head
+from maelstrom.gateway.wire.first_lines import F_CHUNKED
+from maelstrom.gateway.wire.heads import request_head
+from maelstrom.gateway.wire.lines import Malformed
 from maelstrom.model.errors import Deadline, NoRoute, QueueFull
 
 Fields = list[tuple[bytes, bytes]]

@@ -7,7 +7,7 @@ from hpack import Decoder, Encoder, HPACKError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maelstrom.gateway.http2_packing import KNOWN_BLOCKS, SEEN, Packer, Unpacker
+from maelstrom.gateway.http2.packing import KNOWN_BLOCKS, SEEN, Packer, Unpacker
 
 NAMES = st.sampled_from(
     [b":status", b":path", b"content-type", b"x-a", b"x-b", b"set-cookie", b"authorization", b"date"]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maelstrom.gateway.origin import Crowds, Origin, client_of
+from maelstrom.gateway.wire.origin import Crowds, Origin, client_of
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from maelstrom.gateway.heads import RequestHead, request_head
-from maelstrom.gateway.lines import Malformed
-from maelstrom.gateway.patterns import Pattern
+from maelstrom.gateway.wire.heads import RequestHead, request_head
+from maelstrom.gateway.wire.lines import Malformed
+from maelstrom.gateway.wire.patterns import Pattern
 
 NAMES = ("Host", "X-Request-Id", "Cookie", "Authorization", "X-A", "Connection", "Content-Length", "TE", "Expect",
          "Transfer-Encoding", "Keep-Alive", "Upgrade", "X-Forwarded-For", "Maelstrom-Component", "Accept")  # fmt: skip

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maelstrom.gateway.origin import Origin
-from maelstrom.gateway.proxy_protocol import MAX_V2, SIGNATURE, BadProxyHeader, ProxyHeader, crc32c
+from maelstrom.gateway.wire.origin import Origin
+from maelstrom.gateway.wire.proxy_protocol import MAX_V2, SIGNATURE, BadProxyHeader, ProxyHeader, crc32c
 
 REST = b"GET / HTTP/1.1\r\n\r\n"
 FOUR = b"PROXY TCP4 192.0.2.7 198.51.100.9 5000 80\r\n"

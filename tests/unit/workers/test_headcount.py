@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maelstrom.gateway.origin import Crowds
+from maelstrom.gateway.wire.origin import Crowds
 from maelstrom.workers import headcount
 from maelstrom.workers.headcount import Headcount, Headcounts
 

@@ -1,0 +1,1 @@
+"""One request from socket to socket: a client's connection, an exchange, a container's connection."""
