@@ -241,14 +241,14 @@ class Cluster:
         assert self.replica is not None
         last = self.server.value("select pg_current_wal_lsn()")
         self.server.crash()
-        self.background.call(self._wal.close())
+        self.background.call(self._wal.__aexit__())
         self.replica.promote()
         self.happened["promote"] += 1
         self.happened[LOST_COMMITS] += self.replica.value(f"select pg_last_wal_replay_lsn() < '{last}'::pg_lsn")
         self.server, self.replica = self.replica, None
         for node in self.nodes:
             node.gate.target = self.server.port
-            node.reset()
+            self.background.do(node.gate.cut)
 
     # the end
 
