@@ -133,6 +133,9 @@ class AwsSource(Definition):
     rolearn: Role = Field(
         "", description="Role that is assumed for all calls. Unset: the daemon's credentials as they are."
     )
+    maxdurationseconds: Annotated[Seconds | None, ZeroIsUnset(None)] = Field(
+        None, description="Deadline of each request. Unset: the component's `maxdurationseconds`."
+    )
 
 
 class SqsSource(AwsSource):

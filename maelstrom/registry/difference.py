@@ -15,7 +15,7 @@ from sqlalchemy import Row
 from maelstrom.model.component import ComponentDefinition
 from maelstrom.model.project import Changes, ProjectDefinition
 from maelstrom.model.project_answers import ProjectAnswers
-from maelstrom.model.source import SOURCE_TYPES, SourceDefinition
+from maelstrom.model.source import SOURCE_TYPES, AwsSource, SourceDefinition
 from maelstrom.registry.records import Unreadable, definition_of, source_definition_of, text_of
 from maelstrom.registry.tables import SETTLED_AT_FIRST_MS
 
@@ -84,7 +84,8 @@ def _sources(
     names: dict[str, list[str]] = {"added": [], "updated": [], "removed": []}
     for name, (component, definition) in wanted.items():
         row = stored.get(name)
-        longest = components[component].maxdurationseconds * 1000
+        own = definition.maxdurationseconds if isinstance(definition, AwsSource) else None
+        longest = (own or components[component].maxdurationseconds) * 1000
         values = _columns(component, definition)
         if row is None:
             names["added"].append(name)

@@ -19,7 +19,7 @@ from maelstrom.activation.work import Worker
 from maelstrom.model.clock import Clock
 from maelstrom.model.component import Component, ComponentKey
 from maelstrom.model.errors import LeaseLost
-from maelstrom.model.source import EventSource
+from maelstrom.model.source import AwsSource, EventSource
 from maelstrom.sources.kind import INTERNAL, NOT_NOW, Answered, Kind, NotNow, Outcome, Pause, Refused, Settled
 from maelstrom.sources.ports import Spawn
 from maelstrom.sources.record import SourceRecord
@@ -97,8 +97,7 @@ class Delivery(Generic[Item]):
         self._finish(End.STOPPED)
 
     async def _do(self, seat: Callable[[], Awaitable[Seat]]) -> Outcome:
-        component = self._means.component(self._source.component)
-        seconds = DEFAULT_SECONDS if component is None else float(component.definition.maxdurationseconds)
+        seconds = self._deadline()
         try:
             self._seat = await seat()
             seconds = min(seconds, self._seat.allowed_seconds or seconds)
@@ -116,6 +115,15 @@ class Delivery(Generic[Item]):
         finally:
             counts.in_flight -= 1
             counts.seconds += clock.monotonic() - begun
+
+    def _deadline(self) -> float:
+        """Seconds for the request: the source's own, else its component's."""
+        definition = self._source.definition
+        own = definition.maxdurationseconds if isinstance(definition, AwsSource) else None
+        if own is not None:
+            return float(own)
+        component = self._means.component(self._source.component)
+        return DEFAULT_SECONDS if component is None else float(component.definition.maxdurationseconds)
 
     def _kept(self, keeper: asyncio.Task[None]) -> None:
         """A keeper that ends by itself says that the item is gone. One that died leaves the work alone."""

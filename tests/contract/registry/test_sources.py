@@ -80,6 +80,16 @@ async def test_the_longest_deadline_ever_allowed_never_sinks(registry: Registry)
     assert {row.high_ms for row in lowered.values()} == {900_000}
 
 
+async def test_a_deadline_of_a_sources_own_is_its_longest(registry: Registry) -> None:
+    sources = {"q": sqs(maxdurationseconds=900), "a": activity(maxdurationseconds=5), "b": activity()}
+    await registry.put_project(project("shop", web={"maxdurationseconds": 60, "eventsources": sources}))
+    assert {name: row.high_ms for name, row in (await rows(registry)).items()} == {
+        "q": 900_000,
+        "a": 5_000,
+        "b": 60_000,
+    }
+
+
 async def test_a_source_that_moves_to_a_slower_component_raises_its_longest_deadline(registry: Registry) -> None:
     await registry.put_project(project("shop", web={"maxdurationseconds": 10, "eventsources": {"q": sqs()}}))
     await registry.put_project(

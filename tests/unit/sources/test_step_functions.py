@@ -247,3 +247,12 @@ async def test_the_pollers_number_is_that_of_its_slots() -> None:
     async with node(source(maxconcurrency=5, concurrencyperpoller=2)) as n:
         await n.until(lambda: n.service.calls["poll"] == 5)
         assert sorted(n.service.workers) == [f"n1/shop_split-{i}" for i in (0, 0, 1, 1, 2)]
+
+
+@in_virtual_time
+@pytest.mark.parametrize(("own", "seconds"), [(7, 7), (900, 900), (0, 300)])
+async def test_a_deadline_of_its_own_goes_before_the_components(own: int, seconds: int) -> None:
+    async with node(source(maxdurationseconds=own), seconds=300) as n:
+        task = n.service.schedule()
+        await n.until(lambda: task.over)
+        assert n.worker.exchanges[0].seconds == seconds
