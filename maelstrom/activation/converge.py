@@ -275,7 +275,7 @@ class Converger:
             return
         instance.state = "draining"
         deployment.pool.recall(instance)
-        longest = self._monotonic() + deployment.component.definition.maxdurationseconds
+        longest = self._monotonic() + deployment.longest_seconds
         self._drain_until[instance.id] = max([longest, *instance.deadlines])
         if not instance.in_flight:
             self._stop(deployment, instance)

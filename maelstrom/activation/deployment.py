@@ -52,6 +52,7 @@ class Deployment:
         "failures",
         "fingerprint",
         "image_id",
+        "longest_seconds",
         "meter",
         "not_before",
         "pool",
@@ -76,6 +77,9 @@ class Deployment:
         self.image_id: str | None = None  # what the image's name stands for now, where that is known
         self.stats = StartStats()
         self.target = 0  # how many instances there should be
+        self.longest_seconds = (
+            component.definition.maxdurationseconds
+        )  # ever allowed to a request: it may still be at work
 
     @property
     def active(self) -> bool:
@@ -97,6 +101,7 @@ class Deployment:
         if fingerprint != self.fingerprint:
             self.image_id = None
         self.component = component
+        self.longest_seconds = max(self.longest_seconds, component.definition.maxdurationseconds)
         self.fingerprint = fingerprint
         self.pool.component = component
         self.removed = False

@@ -232,6 +232,21 @@ async def test_work_that_may_last_longer_than_its_components_requests_is_not_cut
     await eventually(lambda: not engine.containers)
 
 
+async def test_a_rollout_that_lowers_the_deadline_does_not_cut_what_was_let_in_before(
+    here: Here, engine: FakeEngine
+) -> None:
+    here.put(maxdurationseconds=300)
+    assert (await here.ask()).status == 200
+    pool = here.deployment.pool
+    (before,) = pool.instances
+    stream = Stream(pool, await claim(pool))
+    here.put(version=2, maxdurationseconds=1, environment=("NEW=1",))
+    assert (await here.ask("/sleep?s=2.2", seconds=10)).status == 200
+    assert (before.state, before.in_flight) == ("draining", 1)
+    stream.lost()
+    await eventually(lambda: len(engine.containers) == 1)
+
+
 async def test_a_component_removed_while_it_starts_leaves_nothing(here: Here, engine: FakeEngine) -> None:
     here.put(environment=("START_DELAY=30",))
     caller = asyncio.create_task(here.ask())
