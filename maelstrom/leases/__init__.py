@@ -115,8 +115,11 @@ O17  A deadline is used only when the commit that allows it is older than any th
      tests/contract/leases/test_sessions.py::test_sources_that_nobody_knew_are_blocked_for_what_a_new_one_may_use
 O18  A task that is answered later takes a unit of its lease's capacity with it, from the sending of the statement on;
      its row counts until it is answered or its time is up, whatever becomes of its node, and is written again where it
-     was lost with a commit.
+     was lost with a commit. Units have numbers, and a lease remembers the last one that it gave: told again after an
+     unknown outcome it gives nothing, also when the row that the unit went to is gone by then.
      tests/contract/leases/test_tasks.py::test_one_unit_of_capacity_goes_to_the_task
+     tests/contract/leases/test_tasks.py::test_a_unit_that_was_given_is_not_given_again_when_its_row_is_gone
+     tests/unit/leases/test_later.py::test_a_unit_is_given_once_also_where_its_row_is_gone_before_that_is_known
      tests/contract/leases/test_tasks.py::test_rows_of_tasks_are_nobodys_and_outlive_all_sessions
      tests/unit/leases/test_later.py::test_what_is_given_counts_as_given_until_it_is_known
      tests/unit/leases/test_later.py::test_its_row_is_lost_with_a_commit_and_written_again_by_its_node

@@ -8,8 +8,9 @@ database, nor what a task is.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -37,14 +38,21 @@ class Task:
     told: float = NEVER  # when the statement was sent that says so
     again: float = NEVER  # when to tell it again
     answered: bool = False
+    giver: str | None = None  # the lease that was told to give a unit for it
+    number: int = 0  # of that unit
 
-    def ask(self, sent: float, *, new: bool) -> Defer:
+    def ask(self, sent: float, numbers: Iterator[int], *, new: bool) -> Defer:
         """A row that is written again takes nothing of the lease, which gave its part when it was new.
 
-        What the lease gives is given from the sending on, whatever becomes of the statement.
+        What the lease gives is given from the sending on, whatever becomes of the statement. Told again, it is the
+        same unit: the row that it went to may have been made, and be gone by now.
         """
-        lease = self.term.give() if new and self.term.row is not None else self.row
-        return Defer(self.name, self.term.source, lease, self.row, busy_milliseconds(self.until - sent))
+        lease, number = self.row, 0
+        if new and self.term.row is not None:
+            if self.giver != self.term.row:
+                self.giver, self.number = self.term.row, next(numbers)
+            lease, number = self.term.give(), self.number
+        return Defer(self.name, self.term.source, lease, self.row, busy_milliseconds(self.until - sent), number)
 
 
 class Later:
@@ -53,6 +61,7 @@ class Later:
     def __init__(self) -> None:
         self._waiting: dict[str, Task] = {}
         self._written: dict[str, Task] = {}
+        self._numbers = itertools.count(1)
         self.over: set[str] = set()  # whose rows, if there are any, are to be deleted
 
     @property
@@ -81,13 +90,13 @@ class Later:
         return name
 
     def due(self, now: float, era: str) -> list[tuple[Task, Defer]]:
-        """Rows to be written; to be asked for right before the statement is sent."""
+        """Rows to be written, in the order of their numbers; to be asked for right before the statement is sent."""
         for task in list(self._written.values()):
             if task.until <= now:
                 del self._written[task.name]
-        return [
-            (task, task.ask(now, new=task.name in self._waiting)) for task in self._missing(era) if task.again <= now
-        ]
+        missing = [task for task in self._missing(era) if task.again <= now]
+        asked = [(task, task.ask(now, self._numbers, new=task.name in self._waiting)) for task in missing]
+        return sorted(asked, key=lambda pair: pair[1].number)
 
     def givers(self) -> list[Term]:
         """Leases of which tasks that have no row yet are to get theirs."""
@@ -105,7 +114,7 @@ class Later:
             if item.lease != item.row:
                 task.term.gave(item.lease, None if found is None else found.capacity)
             if found is None:
-                task.again = sent + AGAIN_SECONDS
+                task.again, task.giver = sent + AGAIN_SECONDS, None
                 continue
             task.era, task.told = era, sent
             if self._waiting.get(task.name) is task:

@@ -131,6 +131,7 @@ class PostgresStatements:
             leases=[item.lease for item in defers],
             rows=[item.row for item in defers],
             busy=[item.busy_ms for item in defers],
+            numbers=[item.number for item in defers],
         )
         return [Deferred(row.task, row.capacity) for row in rows if row.task is not None] if rows else None
 

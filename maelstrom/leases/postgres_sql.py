@@ -107,7 +107,11 @@ select me.beat from me
 # Whatever adds capacity raises the epoch: a task's row that is written again does.
 DEFER = f"""{GUARD}, w as (
   select * from unnest(cast(:tasks as text[]), cast(:sources as bigint[]), cast(:leases as uuid[]),
-    cast(:rows as uuid[]), cast(:busy as bigint[])) t(task, source, lease, id, busy)),
+    cast(:rows as uuid[]), cast(:busy as bigint[]), cast(:numbers as bigint[]))
+    t(task, source, lease, id, busy, number)),
+fresh as (
+  select w.* from w where not exists (
+    select from leases l, me where l.id = w.lease and l.session = me.id and l.given >= w.number)),
 got as materialized (
   select s.id from event_sources s where s.id in (select source from w) and exists (select from me)
   order by s.id for no key update skip locked),
@@ -115,12 +119,14 @@ up as (
   update event_sources s set epoch = s.epoch + 1 from got where s.id = got.id returning s.id, s.epoch),
 ins as (
   insert into leases (id, source, session, capacity, epoch, busy_ms, in_flight, granted_at, task)
-  select w.id, w.source, null, 1, up.epoch, w.busy, 1, {NOW}, w.task from w join up on up.id = w.source
+  select w.id, w.source, null, 1, up.epoch, w.busy, 1, {NOW}, w.task from fresh w join up on up.id = w.source
   on conflict do nothing returning id),
 gone as (
-  select w.lease, count(*) n from w join ins on ins.id = w.id group by w.lease),
+  select w.lease, count(ins.id) n, max(w.number) number
+  from fresh w join up on up.id = w.source left join ins on ins.id = w.id group by w.lease),
 cut as (
-  update leases l set capacity = greatest(0, l.capacity - g.n), in_flight = greatest(0, l.in_flight - g.n)
+  update leases l set capacity = greatest(0, l.capacity - g.n), in_flight = greatest(0, l.in_flight - g.n),
+    given = g.number
   from gone g, me where l.id = g.lease and l.session = me.id returning l.id, l.capacity)
 select w.task, coalesce(cut.capacity, l.capacity) capacity
 from me left join (w join up on up.id = w.source) on true

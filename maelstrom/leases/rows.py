@@ -126,11 +126,12 @@ class Defer:
     lease: str  # the own row that gives it; one that is not there gives nothing
     row: str  # id of the row to be made
     busy_ms: int
+    number: int  # of what this process gives; a lease gives each once, however often and late it is told
 
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """The task's row is there. `capacity`: what the own lease now has; None: it is not the session's."""
+    """The task's row is there, or was. `capacity`: what the own lease now has; None: it is not the session's."""
 
     task: str
     capacity: int | None

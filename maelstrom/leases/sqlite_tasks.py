@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -29,23 +30,27 @@ def _defer(db: Connection, me: Me, item: Defer) -> Deferred | None:
     ).scalar()
     if epoch is None:
         return None
+    own = "select capacity from leases where id = :lease and session = :session"
+    if db.execute(prepared(f"{own} and given >= :number"), values).scalar() is None:
+        _give(db, values | {"epoch": epoch})
+    return Deferred(item.task, db.execute(prepared(own), values).scalar())
+
+
+def _give(db: Connection, values: dict[str, Any]) -> None:
     made = db.execute(
         prepared(
             "insert into leases (id, source, capacity, epoch, busy_ms, in_flight, granted_at, task)"
             f" values (:row, :source, 1, :epoch, :busy_ms, 1, {NOW}, :task) on conflict do nothing"
         ),
-        values | {"epoch": epoch},
+        values,
     )
-    if made.rowcount == 1:
-        db.execute(
-            prepared(
-                "update leases set capacity = max(0, capacity - 1), in_flight = max(0, in_flight - 1)"
-                " where id = :lease and session = :session"
-            ),
-            values,
-        )
-    own = db.execute(prepared("select capacity from leases where id = :lease and session = :session"), values).scalar()
-    return Deferred(item.task, own)
+    db.execute(
+        prepared(
+            "update leases set capacity = max(0, capacity - :made), in_flight = max(0, in_flight - :made),"
+            " given = :number where id = :lease and session = :session"
+        ),
+        values | {"made": made.rowcount},
+    )
 
 
 def answered(db: Connection, tasks: Sequence[str]) -> list[str]:

@@ -77,6 +77,8 @@ leases = Table(
     Column("busy_seq", BigInteger, nullable=False, server_default=text("0")),
     Column("in_flight", BigInteger, nullable=False, server_default=text("0")),  # as of the holder's last report
     Column("granted_at", Double, nullable=False),
+    # Number of the last unit that it gave to a task: told again it gives nothing, also when the task's row is gone.
+    Column("given", BigInteger, nullable=False, server_default=text("0")),
     Column("task", String),  # of work that is answered later: SHA-256 of its token; such a row is nobody's
     CheckConstraint("capacity >= 0", name="capacity"),
     Index(

@@ -81,6 +81,7 @@ class Lease(Record):
         "busy_seq",
         "capacity",
         "epoch",
+        "given",
         "granted_at",
         "id",
         "in_flight",
@@ -91,7 +92,7 @@ class Lease(Record):
 
     def __init__(self, id: str, source: int, session: str | None, capacity: int, epoch: int, now: float) -> None:
         self.id, self.source, self.session, self.capacity, self.epoch = id, source, session, capacity, epoch
-        self.busy_ms = self.busy_seq = self.in_flight = 0
+        self.busy_ms = self.busy_seq = self.in_flight = self.given = 0
         self.granted_at = now
         self.task: str | None = None
 
@@ -301,14 +302,20 @@ class LeaseRows:
                 continue
             source.epoch += 1
             giver = self._owned(item.lease, me)
-            if item.row not in self.leases and not any(row.task == item.task for row in self.leases.values()):
-                row = self._insert(Lease(item.row, source.id, None, 1, source.epoch, self._now()))
-                row.busy_ms, row.in_flight, row.task = item.busy_ms, 1, item.task
-                if giver is not None:
-                    giver.capacity = max(0, giver.capacity - 1)
-                    giver.in_flight = max(0, giver.in_flight - 1)
+            if giver is None or giver.given < item.number:
+                self._give(item, giver, source)
             found.append(Deferred(item.task, None if giver is None else giver.capacity))
         return found
+
+    def _give(self, item: Defer, giver: Lease | None, source: Source) -> None:
+        made = item.row not in self.leases and not any(row.task == item.task for row in self.leases.values())
+        if made:
+            row = self._insert(Lease(item.row, source.id, None, 1, source.epoch, self._now()))
+            row.busy_ms, row.in_flight, row.task = item.busy_ms, 1, item.task
+        if giver is not None:
+            giver.capacity = max(0, giver.capacity - made)
+            giver.in_flight = max(0, giver.in_flight - made)
+            giver.given = item.number
 
     # of anybody
 

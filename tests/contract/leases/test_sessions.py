@@ -31,7 +31,7 @@ async def send(cluster: AnyCluster, kind: str, me: Me, source: int, lease: str) 
     if kind == "ask":
         return await statements.ask(me, [Ask(lease, 5000, 1, 1)])
     if kind == "defer":
-        return await statements.defer(me, [Defer("task", source, lease, uuid4().hex, 9000)])
+        return await statements.defer(me, [Defer("task", source, lease, uuid4().hex, 9000, 1)])
     if kind == "adopt":
         return await statements.adopt(me, [uuid4().hex], {source: 9000})
     return await statements.release(me, [lease], end=kind == "end")

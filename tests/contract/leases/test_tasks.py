@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 from uuid import uuid4
 
@@ -13,10 +14,12 @@ from maelstrom.leases.watch import SeenLease
 from tests.contract.leases.cluster import AnyCluster, Cluster, Session
 
 NOBODYS = uuid4().hex
+numbers = itertools.count(1)
 
 
 async def defer(session: Session, source: int, lease: str, task: str, busy_ms: int = 60_000) -> Any:
-    return session.went(await session.statements.defer(session.me, [Defer(task, source, lease, uuid4().hex, busy_ms)]))
+    unit = Defer(task, source, lease, uuid4().hex, busy_ms, next(numbers))
+    return session.went(await session.statements.defer(session.me, [unit]))
 
 
 async def epoch(cluster: AnyCluster, source: int) -> int:
@@ -56,12 +59,29 @@ async def test_a_task_has_one_row_however_often_it_is_told(cluster: AnyCluster) 
     assert await cluster.total(source) == 3
 
 
+async def test_a_unit_that_was_given_is_not_given_again_when_its_row_is_gone(cluster: AnyCluster) -> None:
+    source = await cluster.source(3)
+    a = await cluster.session("a")
+    lease = (await a.granted(source, 3)).id
+    unit = Defer("t1", source, lease, uuid4().hex, 60_000, 7)
+    a.went(await cluster.statements.defer(a.me, [unit]))
+    assert await cluster.statements.answered(["t1"]) == ["t1"]
+    (said,) = a.went(await cluster.statements.defer(a.me, [unit]))
+    assert (said.task, said.capacity) == ("t1", 2)
+    assert await cluster.total(source) == 2, "nor is its row made again"
+    (said,) = a.went(await cluster.statements.defer(a.me, [Defer("t2", source, lease, uuid4().hex, 60_000, 8)]))
+    assert (said.task, said.capacity) == ("t2", 1)
+    assert await cluster.total(source) == 2
+
+
 async def test_several_tasks_of_several_leases_go_in_one_statement(cluster: AnyCluster) -> None:
     one, two = await cluster.source(3), await cluster.source(2)
     a = await cluster.session("a")
     leases = {source: (await a.granted(source, 3)).id for source in (one, two)}
     tasks = [("t1", one), ("t2", one), ("t3", two), ("t4", 2**40)]
-    defers = [Defer(task, source, leases.get(source, NOBODYS), uuid4().hex, 1000) for task, source in tasks]
+    defers = [
+        Defer(task, source, leases.get(source, NOBODYS), uuid4().hex, 1000, next(numbers)) for task, source in tasks
+    ]
     said = a.went(await cluster.statements.defer(a.me, defers))
     assert {item.task for item in said} == {"t1", "t2", "t3"}
     own = await cluster.statements.own(a.me.session)

@@ -114,6 +114,25 @@ async def test_an_unknown_outcome_is_made_known() -> None:
 
 
 @in_virtual_time
+async def test_a_unit_is_given_once_also_where_its_row_is_gone_before_that_is_known() -> None:
+    async with cluster() as c:
+        a, b = await c.node("a"), await c.node("b")
+        lease = a.keeper.hold(c.source(2))
+        other = await a.work(lease, 60)
+        slot = await at_work(a, lease, 8)
+        a.line.lose_answers = 1
+        deferred = asyncio.create_task(slot.defer("token", 3600))
+        await until(lambda: c.task_rows() == 1)
+        assert await b.keeper.answered("token")
+        assert await deferred
+        slot.give_back()
+        assert c.task_rows() == 0, "it is not made again"
+        assert lease.in_flight == 1 <= lease.capacity, "what is in flight keeps its own unit"
+        other.give_back()
+        await until(lambda: lease.capacity == 2)
+
+
+@in_virtual_time
 async def test_what_is_given_counts_as_given_until_it_is_known() -> None:
     """A statement that was given up is executed late: the slot it was for is free again by then, and used."""
     async with cluster() as c:
