@@ -8,9 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
-
 from maelstrom.model.errors import InvalidSettings, Problem
 
 _POSTGRESQL = ("postgresql://", "postgres://", "postgresql+psycopg://")
@@ -56,6 +53,8 @@ def parse_address(url: str, *, setting: str = "MAEL_DATABASE_URL") -> SqliteAddr
 
 def conninfo_with_limits(address: PostgresAddress, *, statement_seconds: float, lock_seconds: float) -> str:
     """Adds the server's own time-outs. What the URL's `options` say goes before them."""
+    from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
     given = str(conninfo_to_dict(address.conninfo).get("options") or "")
     limits = {
         "statement_timeout": int(statement_seconds * 1000),
@@ -76,6 +75,9 @@ def _sqlite(path: str, setting: str) -> SqliteAddress:
 
 
 def _postgresql(url: str, setting: str) -> PostgresAddress:
+    import psycopg  # here, as wherever it is used: 9 MiB that a node on SQLite does without
+    from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
     try:
         given = {name: str(value) for name, value in conninfo_to_dict(url).items() if value is not None}
     except (psycopg.Error, UnicodeError):

@@ -13,16 +13,18 @@ import select
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import psycopg
 from sqlalchemy import URL, event, exc, text
 from sqlalchemy.engine import Connection, Engine, ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from maelstrom.model.errors import Unavailable
 from maelstrom.registry.address import PostgresAddress, conninfo_with_limits, parse_address
-from maelstrom.registry.faults import is_transient, mapped_errors
+from maelstrom.registry.faults import READ_ONLY, is_transient, mapped_errors
+
+if TYPE_CHECKING:
+    import psycopg
 
 __all__ = ["autocommit", "is_postgresql", "is_transient", "make_engine", "mapped_errors", "transaction"]
 
@@ -134,6 +136,8 @@ def _shut(driver: psycopg.AsyncConnection[Any]) -> None:
 
 
 def _postgresql(address: PostgresAddress, pooler: bool, statement_seconds: float, lock_seconds: float) -> AsyncEngine:
+    import psycopg
+
     conninfo = address.conninfo
     local_limits = ""
     if pooler:
@@ -188,7 +192,7 @@ def _refuse_dead(dbapi_connection: Any, record: object, proxy: object) -> None:
 
 def _leave_read_only(context: ExceptionContext) -> None:
     """After a failover an old connection may end at what is now a standby: all are made anew, to the writable host."""
-    if isinstance(context.original_exception, psycopg.errors.ReadOnlySqlTransaction):
+    if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
         context.is_disconnect = True
 
 

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, cast
 
-import psycopg
 from sqlalchemy import exc
 
 from maelstrom.model.errors import Conflict, InvalidInput, MaelstromError, SchemaMismatch, Unavailable
 
-_FOREIGN = (exc.SQLAlchemyError, psycopg.Error, sqlite3.Error, OverflowError, UnicodeEncodeError)
+if TYPE_CHECKING:
+    import psycopg
+
+READ_ONLY = "25006"  # SQLSTATE
 
 # SQLSTATE, or its class, to the sentence and hint of an Unavailable.
 _UNAVAILABLE: dict[str, tuple[str, str | None]] = {
     "08": ("the connection to the database is lost", None),
-    "25006": ("the database only reads now", "name all hosts of the cluster in MAEL_DATABASE_URL"),
+    READ_ONLY: ("the database only reads now", "name all hosts of the cluster in MAEL_DATABASE_URL"),
     "28": ("the database refuses the user", "check user and password in MAEL_DATABASE_URL"),
     "3D": ("the database does not exist", "create it, or correct its name in MAEL_DATABASE_URL"),
     "40": ("the database undid the change because of another one", "try again"),
@@ -49,7 +53,7 @@ def mapped_errors() -> Iterator[None]:
     """What the drivers and SQLAlchemy raise inside leaves as Unavailable, Conflict, … with the cause chained."""
     try:
         yield
-    except _FOREIGN as error:
+    except _foreign() as error:
         raise translate(error) from error
 
 
@@ -58,9 +62,20 @@ def is_transient(error: BaseException) -> bool:
 
     It says nothing of whether the statement was executed: a lost answer is transient, too.
     """
-    if isinstance(error, _FOREIGN):
+    if isinstance(error, _foreign()):
         error = translate(error)
     return isinstance(error, Unavailable)
+
+
+def _foreign() -> tuple[type[Exception], ...]:
+    """What SQLAlchemy and the drivers raise."""
+    return (exc.SQLAlchemyError, *_of_postgresql(), sqlite3.Error, OverflowError, UnicodeEncodeError)
+
+
+def _of_postgresql() -> tuple[type[Exception], ...]:
+    """Its driver is loaded with the first address of one: before there is no such error."""
+    driver = sys.modules.get("psycopg")
+    return () if driver is None else (driver.Error,)
 
 
 def translate(error: BaseException) -> MaelstromError:
@@ -68,8 +83,8 @@ def translate(error: BaseException) -> MaelstromError:
     origin = error.orig if isinstance(error, exc.DBAPIError) and error.orig is not None else error
     if isinstance(error, exc.TimeoutError):
         return Unavailable("all connections to the database are in use for too long", hint="try again")
-    if isinstance(origin, psycopg.Error):
-        return _from_postgresql(origin)
+    if isinstance(origin, _of_postgresql()):
+        return _from_postgresql(cast("psycopg.Error", origin))
     if isinstance(origin, sqlite3.Error):
         return _from_sqlite(origin)
     if isinstance(origin, OverflowError | UnicodeEncodeError):
@@ -80,6 +95,8 @@ def translate(error: BaseException) -> MaelstromError:
 
 
 def _from_postgresql(error: psycopg.Error) -> MaelstromError:
+    import psycopg
+
     state = error.sqlstate or ""
     detail = _first_line(error)
     if state == "23505":

@@ -9,14 +9,14 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Mapping
-from typing import Any
-
-import psycopg
-from psycopg import sql
+from typing import TYPE_CHECKING, Any
 
 from maelstrom.model.errors import InvalidSettings, Problem
 from maelstrom.registry.address import PostgresAddress, parse_address
 from maelstrom.registry.faults import translate
+
+if TYPE_CHECKING:
+    import psycopg
 
 log = logging.getLogger("maelstrom.registry")
 
@@ -49,6 +49,8 @@ class Listener:
 
     async def run(self) -> None:
         """Until cancelled: a lost connection is made again, with pauses that grow and are spread."""
+        import psycopg
+
         failures = 0
         while True:
             try:
@@ -64,6 +66,9 @@ class Listener:
 
     async def _listen(self) -> None:
         """Returns never; raises what ends the connection."""
+        import psycopg
+        from psycopg import sql
+
         async with asyncio.timeout(CONNECT_SECONDS):
             connection = await psycopg.AsyncConnection.connect(
                 self._address.conninfo, autocommit=True, prepare_threshold=None

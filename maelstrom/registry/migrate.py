@@ -13,9 +13,8 @@ import threading
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import psycopg
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, inspect, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -25,6 +24,9 @@ from maelstrom.registry.address import PostgresAddress, parse_address
 from maelstrom.registry.engine import configure_sqlite, sqlite_arguments, transaction
 from maelstrom.registry.faults import mapped_errors
 from maelstrom.registry.tables import metadata
+
+if TYPE_CHECKING:
+    import psycopg
 
 log = logging.getLogger("maelstrom.registry")
 
@@ -150,6 +152,8 @@ def _run_alembic(connection: Connection) -> None:
 
 
 def _postgresql(address: PostgresAddress) -> Engine:
+    import psycopg
+
     def connect() -> psycopg.Connection[Any]:
         return psycopg.connect(address.conninfo, prepare_threshold=None)
 
